@@ -1,0 +1,4 @@
+//! Tidegate: the server behind a WeChat mini-program. `ARCHITECTURE.md` is the map.
+
+pub mod core;
+pub mod proto;

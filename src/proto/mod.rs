@@ -1,0 +1,5 @@
+//! Bytes ⇄ types: HTTP/1, JSON, WeChat formats.
+//! Never here: sockets, clocks, decisions about users.
+
+pub mod reply;
+pub mod request;
