@@ -1,0 +1,149 @@
+//! The door: one listening socket per shard on a shared port, a multishot accept, a pause when descriptors run out.
+//! Never here: who may come in; that is the layer above, told by `on_accept`.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use io_uring::{opcode, types};
+use socket2::{Domain, Socket, Type};
+
+use super::driver::{Driver, Inner};
+use super::ring::{Completion, Op, user_data};
+use super::slots::Key;
+use super::timers::Due;
+
+/// Connections that wait in the kernel for an accept; above `somaxconn` the kernel takes its own bound.
+const BACKLOG: i32 = 4096;
+/// How long accepting rests when the process or the host has no descriptor or memory left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What becomes of each accepted connection.
+pub type OnAccept = Rc<dyn Fn(OwnedFd)>;
+
+pub(super) struct Listener {
+    fd: OwnedFd,
+    on_accept: OnAccept,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Accepting,
+    Paused,
+    Closing,
+}
+
+/// Names a door of this driver.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenerKey(Key);
+
+/// Opens a listening socket that others may share (`SO_REUSEPORT`), with `TCP_NODELAY` for everything accepted.
+///
+/// # Errors
+/// The address is taken by another user, not ours, or privileged.
+pub fn open(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The address at the other end; `None` when it has left already.
+#[must_use]
+pub fn peer_addr(fd: BorrowedFd<'_>) -> Option<SocketAddr> {
+    socket2::SockRef::from(&fd).peer_addr().ok()?.as_socket()
+}
+
+impl Driver {
+    /// Starts accepting.
+    ///
+    /// # Panics
+    /// More than eight doors on one shard.
+    pub fn listen(&self, listener: TcpListener, on_accept: OnAccept) -> ListenerKey {
+        let door = Listener { fd: listener.into(), on_accept, state: State::Paused };
+        let key = self.inner.listeners.borrow_mut().insert(door).ok().expect("a shard has a few doors");
+        self.inner.resume_accepting(key);
+        ListenerKey(key)
+    }
+
+    /// Stops accepting. Connections that the kernel has already completed are still handed over, then the door closes.
+    pub fn close_door(&self, key: ListenerKey) {
+        let mut listeners = self.inner.listeners.borrow_mut();
+        let Some(door) = listeners.get_mut(key.0) else { return };
+        let was = std::mem::replace(&mut door.state, State::Closing);
+        drop(listeners);
+        match was {
+            State::Accepting => {
+                let cancel = opcode::AsyncCancel::new(user_data(Op::Accept, key.0)).build();
+                self.inner.ring.borrow_mut().push(Op::Cancel, key.0, cancel);
+            }
+            State::Paused => self.inner.empty_door(key.0),
+            State::Closing => {}
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn resume_accepting(&self, key: Key) {
+        let mut listeners = self.listeners.borrow_mut();
+        let Some(door) = listeners.get_mut(key) else { return };
+        if door.state == State::Paused {
+            door.state = State::Accepting;
+            let accept = opcode::AcceptMulti::new(types::Fd(door.fd.as_raw_fd())).flags(libc::SOCK_CLOEXEC).build();
+            self.ring.borrow_mut().push(Op::Accept, key, accept);
+        }
+    }
+
+    pub(super) fn accepted(&self, completion: Completion) {
+        let key = completion.key;
+        let on_accept = self.listeners.borrow_mut().get_mut(key).map(|door| door.on_accept.clone());
+        if completion.result >= 0 {
+            // SAFETY: a non-negative result of accept is a new descriptor that nobody else owns.
+            let fd = unsafe { OwnedFd::from_raw_fd(completion.result) };
+            if let Some(on_accept) = on_accept {
+                on_accept(fd);
+            }
+        }
+        if !completion.more {
+            self.accept_ended(key, completion.result);
+        }
+    }
+
+    /// The multishot accept has ended: by an error, by our cancel, or because the completion queue was full.
+    fn accept_ended(&self, key: Key, result: i32) {
+        let mut listeners = self.listeners.borrow_mut();
+        let Some(door) = listeners.get_mut(key) else { return };
+        if door.state == State::Closing {
+            drop(listeners);
+            return self.empty_door(key);
+        }
+        door.state = State::Paused;
+        drop(listeners);
+        let exhausted = matches!(-result, libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS);
+        if exhausted {
+            tracing::warn!(errno = -result, "no descriptor or memory for a new connection, accepting rests for 100 ms");
+            self.timers.borrow_mut().add(self.clock.now().tick.after(PAUSE), Due::Accept(key));
+        } else {
+            self.resume_accepting(key);
+        }
+    }
+
+    /// Hands over what the kernel has completed and closes the door: a client whose connect succeeded gets an answer.
+    fn empty_door(&self, key: Key) {
+        let Some(door) = self.listeners.borrow_mut().remove(key) else { return };
+        let listener = TcpListener::from(door.fd);
+        if listener.set_nonblocking(true).is_err() {
+            return;
+        }
+        for _ in 0..BACKLOG {
+            let Ok((stream, _)) = listener.accept() else { return };
+            (door.on_accept)(stream.into());
+        }
+    }
+}

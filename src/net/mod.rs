@@ -1,0 +1,18 @@
+//! The shard's driver: one io_uring that moves the bytes of its sockets, the tasks that wait for them, timers, wake-ups.
+//! Never here: paths, JSON, users.
+
+pub mod bufs;
+pub mod clock;
+pub mod doorbell;
+pub mod driver;
+pub mod listener;
+mod park;
+mod ring;
+mod slots;
+mod sockets;
+pub mod stream;
+pub mod tasks;
+mod timers;
+
+#[cfg(test)]
+mod tests;
