@@ -1,0 +1,4 @@
+//! Sockets: the ring, listeners, streams, buffers, timers.
+//! Never here: paths, JSON, users.
+
+pub mod probe;
