@@ -31,7 +31,7 @@ fn options() -> SimulatorOptions {
 fn stage(options: SimulatorOptions) -> Stage {
     let tick = Arc::new(AtomicU64::new(0));
     let hand = tick.clone();
-    let clock: super::super::Clock = Arc::new(move || Tick(hand.load(Ordering::Relaxed)));
+    let clock: crate::demo::simulator::Clock = Arc::new(move || Tick(hand.load(Ordering::Relaxed)));
     Stage { simulator: start(SimulatorOptions { clock, ..options }).expect("a free port"), tick }
 }
 
