@@ -48,6 +48,7 @@ fn layers() {
     check(rules::layers, "src/net/a.rs", "use crate::{\n    core::{ids, time},\n    shards::plan,\n};\n", &[1]);
     check(rules::layers, "src/core/a.rs", "// see crate::net::clock\nconst A: &str = \"crate::net\";\n", &[]);
     check(rules::layers, "src/net/a.rs", "use crate::core;\n", &[1]);
+    check(rules::layers, "src/core/a.rs", "pub(in crate::core) fn f() {}\nuse crate::core as c;\n", &[2]);
     check(rules::layers, "src/main.rs", "use crate::cli::doctor;\n", &[]);
     check(rules::layers, "src/demo/a.rs", "use crate::ops::http;\nuse crate::cli::x;\n", &[]);
     check(rules::layers, "src/attic/a.rs", "use crate::core::x;\n", &[1]);
@@ -167,6 +168,7 @@ fn imports() {
 #[test]
 fn sleeps() {
     check(rules::sleeps, "tests/drain.rs", "std::thread::sleep(wait);\nlet sleep = 1;\n", &[1]);
+    check(rules::sleeps, "benches/load/src/main.rs", "std::thread::sleep(wait);\n", &[]);
     check(rules::sleeps, "src/net/a.rs", "may::coroutine::sleep(wait);\nfall_asleep(1);\n", &[1]);
     check(rules::sleeps, "src/demo/simulator/server.rs", "may::coroutine::sleep(wait);\n", &[]);
 }
