@@ -1,5 +1,5 @@
 //! `tidegate doctor`: whether this host can run the server as configured, and the command that mends what is wrong.
-//! Never here: changing the host, and reading it outside [`facts`]; a check judges facts that it is given.
+//! Never here: changing the host, and reading it outside `facts`; a check judges facts that it is given.
 
 mod facts;
 
@@ -117,7 +117,7 @@ fn ring(facts: &Facts) -> Finding {
             let what = format!("switched off by the host: kernel.io_uring_disabled = {level}");
             bad(check, what, "sysctl -w kernel.io_uring_disabled=0")
         }
-        _ => bad(check, format!("{refusal}"), refusal.cure()),
+        _ => bad(check, refusal.summary(), refusal.cure()),
     }
 }
 

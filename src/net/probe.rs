@@ -167,9 +167,14 @@ impl Step {
 }
 
 impl RingRefusal {
-    /// What most likely stands in the way.
+    /// Step, error and most likely cause.
     #[must_use]
-    pub const fn cause(&self) -> &'static str {
+    pub fn summary(&self) -> String {
+        let error = io::Error::from_raw_os_error(self.errno);
+        format!("{} does not work: {error}: {}", self.step.name(), self.cause())
+    }
+
+    const fn cause(&self) -> &'static str {
         match (self.step, self.errno) {
             (Step::Loopback, _) => "loopback does not work in this network namespace",
             (_, libc::ENOSYS) => "the kernel is built without io_uring, or a seccomp filter hides it, as Docker's does",
@@ -207,8 +212,7 @@ impl RingRefusal {
 
 impl fmt::Display for RingRefusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = io::Error::from_raw_os_error(self.errno);
-        write!(out, "{} does not work: {error}: {}; {}", self.step.name(), self.cause(), self.cure())
+        write!(out, "{}; {}", self.summary(), self.cure())
     }
 }
 
