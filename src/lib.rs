@@ -1,5 +1,8 @@
 //! Tidegate: the server behind a WeChat mini-program. `ARCHITECTURE.md` is the map.
 
+pub mod cli;
 pub mod core;
+pub mod demo;
 pub mod net;
+pub mod ops;
 pub mod proto;

@@ -50,3 +50,11 @@ pub const TOKEN_BYTES_MAX: usize = 1024;
 const _: () = assert!(TOKEN_BYTES_MAX < HEAD_BYTES_MAX, "a legal token must fit a legal head");
 /// Longest idempotency key. UUIDs have 36.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// Stack of a coroutine of the ops plane, in words of 8 bytes: 256 KiB, touched pages only. may's default of 32 KiB is too
+/// small for formatting, and a panic needs room to unwind.
+pub const COROUTINE_STACK_WORDS: usize = 32 * 1024;
+/// Request body that the ops plane reads away so that the connection can go on. Its clients send none.
+pub const OPS_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Login codes that the WeChat simulator remembers as used: 26 s at 10,000 logins a second, about 16 MiB.
+/// The oldest is forgotten, and works again, when there are more.
+pub const SIMULATED_CODES_MAX: usize = 256 * 1024;
