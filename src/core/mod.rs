@@ -4,6 +4,10 @@
 pub mod bounds;
 pub mod config;
 pub mod fault;
+pub mod hash;
 pub mod ids;
+pub mod jitter;
+pub mod limit;
 pub mod method;
+pub mod owner;
 pub mod time;
