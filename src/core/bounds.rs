@@ -50,3 +50,15 @@ pub const TOKEN_BYTES_MAX: usize = 1024;
 const _: () = assert!(TOKEN_BYTES_MAX < HEAD_BYTES_MAX, "a legal token must fit a legal head");
 /// Longest idempotency key. UUIDs have 36.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// Key spaces of the cache: one per cached query at most, and a configuration with more queries than routes is a mistake.
+pub const CACHE_SPACES_MAX: usize = ROUTES_MAX;
+const _: () = assert!(CACHE_SPACES_MAX <= u16::MAX as usize, "a space id is 16 bits");
+/// A cached answer takes at most this share of its shard's cache, or one answer would evict a crowd of others.
+pub const CACHE_ENTRY_SHARE: usize = 8;
+/// Entries that one eviction may pass over because they were asked for. Each costs a cache miss or two, so the longest
+/// eviction stays near 100 µs, whatever the size of the cache.
+pub const CACHE_REPRIEVES_MAX: usize = 1024;
+/// Loads in flight per shard: what its lane to the backend could hold if it were alone.
+pub const FLIGHT_KEYS_MAX: usize = LANE_ITEMS_MAX;
+/// Requests that wait for one load: what may come in from other shards in one turn. More than this waits for an outage.
+pub const FLIGHT_WAITERS_MAX: usize = MAILBOX_ITEMS_MAX;
