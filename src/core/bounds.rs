@@ -58,3 +58,15 @@ pub const OPS_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Login codes that the WeChat simulator remembers as used: 26 s at 10,000 logins a second, about 16 MiB.
 /// The oldest is forgotten, and works again, when there are more.
 pub const SIMULATED_CODES_MAX: usize = 256 * 1024;
+/// Key spaces of the cache: one per cached query at most, and a configuration with more queries than routes is a mistake.
+pub const CACHE_SPACES_MAX: usize = ROUTES_MAX;
+const _: () = assert!(CACHE_SPACES_MAX <= u16::MAX as usize, "a space id is 16 bits");
+/// A cached answer takes at most this share of its shard's cache, or one answer would evict a crowd of others.
+pub const CACHE_ENTRY_SHARE: usize = 8;
+/// Entries that one eviction may pass over because they were asked for. Each costs a cache miss or two, so the longest
+/// eviction stays near 100 µs, whatever the size of the cache.
+pub const CACHE_REPRIEVES_MAX: usize = 1024;
+/// Loads in flight per shard: what its lane to the backend could hold if it were alone.
+pub const FLIGHT_KEYS_MAX: usize = LANE_ITEMS_MAX;
+/// Requests that wait for one load: what may come in from other shards in one turn. More than this waits for an outage.
+pub const FLIGHT_WAITERS_MAX: usize = MAILBOX_ITEMS_MAX;

@@ -2,8 +2,14 @@
 //! Never here: I/O, clocks, runtimes. Time is an argument.
 
 pub mod bounds;
+pub mod cache;
 pub mod config;
 pub mod fault;
+pub mod flight;
+pub mod hash;
 pub mod ids;
+pub mod jitter;
+pub mod limit;
 pub mod method;
+pub mod owner;
 pub mod time;
