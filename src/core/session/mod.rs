@@ -4,16 +4,17 @@
 //! A session takes about 0.4 KiB: 80 bytes of its own, 170 of its user's record with load factor, the openid's text
 //! and the small allocations round them.
 
+pub mod key;
 mod order;
 
-use std::fmt;
 use std::time::Duration;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use crate::core::bounds::{REFRESH_GRACE, SESSION_KEY_BYTES_MAX, USER_SESSIONS_MAX};
+use crate::core::bounds::{REFRESH_GRACE, USER_SESSIONS_MAX};
 use crate::core::ids::{AppId, OpenId, SessionId};
+use crate::core::session::key::{SessionKey, SessionKeys};
 use crate::core::session::order::Order;
 use crate::core::time::Tick;
 
@@ -29,20 +30,6 @@ pub struct Sessions {
     vacant: Vec<u32>,
     /// All sessions by last use.
     order: Order,
-}
-
-/// WeChat's key for a user's data and signatures, as the base64 text that WeChat sent.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SessionKey {
-    len: u8,
-    text: [u8; SESSION_KEY_BYTES_MAX],
-}
-
-/// A phone may still use the key that a newer login has replaced, so both are tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionKeys {
-    pub current: SessionKey,
-    pub previous: Option<SessionKey>,
 }
 
 /// A login that WeChat has confirmed.
@@ -285,36 +272,6 @@ impl Sessions {
             }
         }
         Some(session.id)
-    }
-}
-
-impl SessionKey {
-    /// `None` when the text is empty or longer than [`SESSION_KEY_BYTES_MAX`].
-    #[must_use]
-    pub fn new(base64: &str) -> Option<Self> {
-        let mut text = [0; SESSION_KEY_BYTES_MAX];
-        text.get_mut(..base64.len())?.copy_from_slice(base64.as_bytes());
-        if base64.is_empty() { None } else { Some(Self { len: base64.len() as u8, text }) }
-    }
-
-    /// The base64 text, for the one place that needs it: WeChat signs with the text, and encrypts with what it decodes to.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for SessionKey {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("SessionKey(…)")
-    }
-}
-
-impl SessionKeys {
-    fn replace(&mut self, key: SessionKey) {
-        if self.current != key {
-            self.previous = Some(std::mem::replace(&mut self.current, key));
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::bounds::SESSION_KEY_BYTES_MAX;
 
 const IDLE: Duration = Duration::from_secs(1000);
 

@@ -50,7 +50,7 @@ impl TokenMemory {
         Self {
             hasher,
             count_max,
-            // Twice the room: at half load a removal leaves no tombstone, so the tables never rehash on a request.
+            // Twice the room: at half load a removal hardly ever leaves a tombstone, so the tables do not rehash on a request.
             by_token: HashTable::with_capacity(2 * count_max),
             by_session: HashTable::with_capacity(2 * count_max),
             entries: Vec::with_capacity(count_max),

@@ -2,12 +2,11 @@
 //! Never here: a clock; a decision about what a caller may do; a token's text in an error or a log.
 
 pub mod access;
+mod claims;
 pub mod keys;
 pub mod memory;
 pub mod refresh;
 pub mod revoked;
-
-use serde::{Deserialize, Serialize};
 
 use crate::core::ids::{AppId, OpenId, SessionId};
 
@@ -17,14 +16,6 @@ pub struct Subject<'a> {
     pub openid: &'a OpenId,
     pub appid: &'a AppId,
     pub session: SessionId,
-}
-
-/// Claim `typ`: keeps an access token from being taken as a refresh token and the reverse (RFC 8725 §2.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Access,
-    Refresh,
 }
 
 #[cfg(test)]

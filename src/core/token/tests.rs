@@ -148,6 +148,8 @@ fn forged_heads_and_claims_are_invalid() {
         ("sid upper case", signed(&head(), &with(claims(), "sid", json!("0000000000000000000000000000000A")))),
         ("sid short", signed(&head(), &with(claims(), "sid", json!("7")))),
         ("no typ", signed(&head(), &without(claims(), "typ"))),
+        ("gen in access", signed(&head(), &with(claims(), "gen", json!(1)))),
+        ("no gen in refresh", signed(&head(), &with(claims(), "typ", json!("refresh")))),
         ("typ other", signed(&head(), &with(claims(), "typ", json!("admin")))),
         ("claims no object", signed(&head(), &json!([1, 2]))),
     ];
@@ -263,6 +265,7 @@ fn access_and_refresh_tokens_are_not_exchangeable() {
     assert_eq!(refresh::verify(&ring(), minted(&ring()).as_bytes(), NOW), Err(Fault::RefreshInvalid));
     let late = UnixSeconds(NOW.0 + 31 * 86_400);
     assert_eq!(refresh::verify(&ring(), token.as_bytes(), late), Err(Fault::RefreshInvalid));
+    assert_eq!(access::verify(&ring(), token.as_bytes(), late), Err(Fault::TokenInvalid), "not merely expired");
 }
 
 proptest! {
