@@ -70,3 +70,19 @@ pub const CACHE_REPRIEVES_MAX: usize = 1024;
 pub const FLIGHT_KEYS_MAX: usize = LANE_ITEMS_MAX;
 /// Requests that wait for one load: what may come in from other shards in one turn. More than this waits for an outage.
 pub const FLIGHT_WAITERS_MAX: usize = MAILBOX_ITEMS_MAX;
+
+/// Revoked sessions remembered per shard until their last access token has ended. Two hours of ten logouts a second;
+/// about 4 MiB. Beyond it whole slots are refused, see `core::token::revoked`.
+pub const REVOKED_SESSIONS_MAX: usize = 65_536;
+/// Sessions of one user. A phone, a tablet, a PC and a few that were never logged out; the ninth login ends the one
+/// that was idle longest.
+pub const USER_SESSIONS_MAX: usize = 8;
+/// Longest session_key accepted from WeChat. Real ones are 16 bytes in base64: 24 characters.
+pub const SESSION_KEY_BYTES_MAX: usize = 32;
+/// How long the previous refresh token is answered with the current pair: a phone that lost the answer retries within
+/// its next request, a thief hours later.
+pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+/// Login codes in flight or known per shard. 800 logins a second for `LOGIN_CODE_KEEP`; about 32 MiB when full.
+pub const LOGIN_CODES_MAX: usize = 262_144;
+/// Requests that wait for the exchange of one code. A phone has ten connections; a retry gives up the request before it.
+pub const LOGIN_WAITERS_MAX: usize = 16;
