@@ -179,11 +179,13 @@ fn refuse(error: Error, head: &[u8], limits: &Limits) -> Fault {
     }
 }
 
-/// Whether the request line ends in a well-formed version (RFC 9112 §2.3) that is not ours.
+/// Whether the third word of the request line is the last one, and a well-formed version (RFC 9112 §2.3).
 fn names_other_version(head: &[u8]) -> bool {
-    let version = first_line(head).rsplit(|&b| b == b' ').next().unwrap_or_default();
-    matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut words = first_line(head).split(|&b| b == b' ').skip(2);
+    let version = words.next().unwrap_or_default();
+    let is_version = matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    is_version && words.next().is_none()
 }
 
 #[cfg(test)]
