@@ -6,4 +6,5 @@ pub mod config;
 pub mod fault;
 pub mod ids;
 pub mod method;
+pub mod routes;
 pub mod time;
