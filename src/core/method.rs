@@ -14,8 +14,7 @@ pub enum Method {
 
 impl Method {
     /// In the order of an `Allow` header; `method as usize` is the index.
-    pub const ALL: [Self; 7] =
-        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
 
     /// Whether a request with this method has a body that means something (RFC 9110 §9.3).
     #[must_use]

@@ -20,9 +20,15 @@ pub struct Router {
 /// What a lookup says.
 #[derive(Debug)]
 pub enum Found<'r, 'p> {
-    Route { id: RouteId, route: &'r Arc<Route>, params: PathParams<'r, 'p> },
+    Route {
+        id: RouteId,
+        route: &'r Arc<Route>,
+        params: PathParams<'r, 'p>,
+    },
     /// The path exists, the method does not. `allow` is the value of the `Allow` header (RFC 9110 §10.2.1).
-    WrongMethod { allow: &'r str },
+    WrongMethod {
+        allow: &'r str,
+    },
     Unknown,
 }
 
@@ -126,7 +132,8 @@ impl Leaf {
         for &method in methods {
             match &mut self.by_method[method as usize] {
                 Some(with) => {
-                    conflict = Some(RouteConflict { route: id, why: ConflictReason::Duplicate { with: *with, method } });
+                    conflict =
+                        Some(RouteConflict { route: id, why: ConflictReason::Duplicate { with: *with, method } });
                 }
                 free => *free = Some(id),
             }

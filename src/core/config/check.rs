@@ -18,8 +18,20 @@ use crate::core::config::section::{Place, Section};
 /// The commented file that ships with the program: every knob with its default, and a small working example.
 pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
 
-const ROOT: &[&str] =
-    &["server", "ops", "log", "wechat", "app", "token", "limiter", "cache", "database", "query", "transaction", "route"];
+const ROOT: &[&str] = &[
+    "server",
+    "ops",
+    "log",
+    "wechat",
+    "app",
+    "token",
+    "limiter",
+    "cache",
+    "database",
+    "query",
+    "transaction",
+    "route",
+];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
 const KNOBS: [(&str, &[&str]); 8] = [
     ("server", knobs::SERVER),
@@ -64,7 +76,9 @@ fn add_defaults(root: &mut Table, report: &Report) {
             report.add(section, Some(given), Complaint::new("must be a table", format!("write [{section}]")));
             *given = Value::Table(Table::new());
         }
-        let (Some(given), Some(Value::Table(defaults))) = (given.as_table_mut(), defaults.remove(section)) else { continue };
+        let (Some(given), Some(Value::Table(defaults))) = (given.as_table_mut(), defaults.remove(section)) else {
+            continue;
+        };
         for (knob, value) in defaults.into_iter().filter(|(knob, _)| is_knob(knob, keys)) {
             given.entry(knob).or_insert(value);
         }
@@ -90,7 +104,10 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         token: identity::token(&root, outside),
         cache: knobs::cache(&root),
         database: knobs::database(&root),
-        routes: routes::routes(&root, &routes::Targets { server: &server, limiter: &limiter, queries: &queries, transactions: &transactions }),
+        routes: routes::routes(
+            &root,
+            &routes::Targets { server: &server, limiter: &limiter, queries: &queries, transactions: &transactions },
+        ),
         server,
         limiter,
         queries,
@@ -111,7 +128,8 @@ fn relate_sections(root: &Section<'_>, config: &Config) {
             root.report.add(key, value, Complaint::new(need, "else requests end before this wait does"));
         }
     }
-    if config.ops.listen == config.server.listen && config.ops.listen.port() != 0 && !root.report.knows("server.listen") {
+    if config.ops.listen == config.server.listen && config.ops.listen.port() != 0 && !root.report.knows("server.listen")
+    {
         root.report.add("ops.listen", None, Complaint::new("must differ from server.listen", ""));
     }
 }

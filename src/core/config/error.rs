@@ -50,7 +50,8 @@ impl Report {
 
     /// Whether this key, or one below it, was complained about: its value is then a stand-in.
     pub(super) fn knows(&self, key: &str) -> bool {
-        let below = |known: &str| known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let below =
+            |known: &str| known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         self.0.borrow().iter().any(|error| below(&error.key))
     }
 

@@ -53,9 +53,8 @@ impl<'a> Section<'a> {
 
     /// A key that must be there.
     pub(super) fn read<T>(&self, key: &str, stand_in: T, parse: impl FnOnce(&Value) -> Result<T, Complaint>) -> T {
-        if self.get(key).is_none() {
+        if self.get(key).is_none() && !self.report.knows(&self.at(key)) {
             self.report.add(self.at(key), None, Complaint::new("must be given", ""));
-            return stand_in;
         }
         self.read_or(key, stand_in, parse)
     }
@@ -241,7 +240,7 @@ pub(super) fn name(text: &str) -> Result<&str, Complaint> {
 
 /// The known name that was probably meant, if one is near.
 pub(super) fn nearest<'n>(given: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let near = |name: &&str| distance(given, name) <= given.len().max(name.len()) / 3 + 1;
+    let near = |name: &&str| distance(given, name) <= given.len().max(name.len()) / 3;
     known.into_iter().filter(near).min_by_key(|name| distance(given, name))
 }
 
@@ -258,13 +257,13 @@ fn unknown_key(given: &str, known: &[&str]) -> Complaint {
     Complaint::new("unknown key", suggestion(given, known.iter().copied()))
 }
 
-/// Levenshtein: insertions, deletions and replacements of bytes between two names.
+/// Levenshtein: insertions, deletions and replacements of bytes between two names, their case aside.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, left) in a.bytes().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);
         for (j, right) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(left != right);
+            let replaced = diagonal + usize::from(!left.eq_ignore_ascii_case(&right));
             diagonal = row[j + 1];
             row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
         }
@@ -285,6 +284,7 @@ mod tests {
         check("shard", Some("shards"));
         check("body_max_bytes", None);
         check("body_byte_max", Some("body_bytes_max"));
+        check("LISTEN", Some("listen"));
         check("zzz", None);
         check("", None);
     }

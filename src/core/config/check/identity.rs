@@ -14,9 +14,8 @@ use crate::core::config::section::{Relation, Section, name, text};
 use crate::core::ids::AppId;
 
 pub(super) const APP: &[&str] = &["appid", "secret"];
-pub(super) const TOKEN: &[&str] = &[
-    "access_life", "refresh_life", "leeway", "remembered_max", "sessions_max", "session_idle", "key",
-];
+pub(super) const TOKEN: &[&str] =
+    &["access_life", "refresh_life", "leeway", "remembered_max", "sessions_max", "session_idle", "key"];
 pub(super) const TOKEN_KEY: &[&str] = &["kid", "secret"];
 
 const HOUR: u64 = 3600;
@@ -41,7 +40,8 @@ pub(super) fn apps(root: &Section<'_>, outside: &Outside<'_>) -> Vec<App> {
         apps.push(App { id: AppId::new(&id), secret: app.secret("secret", 1, outside) });
     }
     if root.get("app").is_none() {
-        let complaint = Complaint::new("must be given at least once", "write [[app]] with appid and secret of the mini-program");
+        let complaint =
+            Complaint::new("must be given at least once", "write [[app]] with appid and secret of the mini-program");
         root.report.add("app", None, complaint);
     }
     apps
@@ -75,7 +75,11 @@ fn keys(section: &Section<'_>, outside: &Outside<'_>) -> Vec<TokenKey> {
         let key = Section::open(place, TOKEN_KEY, section.report);
         let kid = key.read("kid", String::new(), |value| {
             let kid = name(text(value)?)?;
-            if seen.insert(kid.to_owned()) { Ok(kid.to_owned()) } else { Err(Complaint::new("must not be given twice", "")) }
+            if seen.insert(kid.to_owned()) {
+                Ok(kid.to_owned())
+            } else {
+                Err(Complaint::new("must not be given twice", ""))
+            }
         });
         keys.push(TokenKey { kid, secret: key.secret("secret", bounds::TOKEN_SECRET_BYTES_MIN, outside) });
     }

@@ -18,8 +18,20 @@ use crate::core::config::section::{Relation, Section, text, whole};
 use crate::core::config::units;
 
 pub(super) const SERVER: &[&str] = &[
-    "listen", "shards", "connections_max", "in_flight_max", "head_bytes_max", "target_bytes_max", "headers_max",
-    "body_bytes_max", "head_timeout", "body_timeout", "idle_timeout", "write_timeout", "request_timeout", "drain_timeout",
+    "listen",
+    "shards",
+    "connections_max",
+    "in_flight_max",
+    "head_bytes_max",
+    "target_bytes_max",
+    "headers_max",
+    "body_bytes_max",
+    "head_timeout",
+    "body_timeout",
+    "idle_timeout",
+    "write_timeout",
+    "request_timeout",
+    "drain_timeout",
 ];
 pub(super) const OPS: &[&str] = &["listen"];
 pub(super) const LOG: &[&str] = &["access", "level"];
@@ -53,12 +65,24 @@ pub(super) fn server(root: &Section<'_>) -> Server {
             1024..=bounds::RECV_BUF_BYTES - 1,
             "a head must fit one receive buffer of 16KiB, and phones send 1.2KiB",
         ),
-        target_bytes_max: section.bytes("target_bytes_max", 128..=bounds::RECV_BUF_BYTES - 2, "it is a part of the head"),
+        target_bytes_max: section.bytes(
+            "target_bytes_max",
+            128..=bounds::RECV_BUF_BYTES - 2,
+            "it is a part of the head",
+        ),
         headers_max: section.count("headers_max", 16..=bounds::HEADERS_MAX, "phones send 10 to 20, the table has 64"),
-        body_bytes_max: section.bytes("body_bytes_max", 0..=bounds::BODY_BYTES_CEILING, "a body is held in memory whole"),
+        body_bytes_max: section.bytes(
+            "body_bytes_max",
+            0..=bounds::BODY_BYTES_CEILING,
+            "a body is held in memory whole",
+        ),
         head_timeout: section.duration("head_timeout", PEER_WAIT, PEER_WAIT_WHY),
         body_timeout: section.duration("body_timeout", PEER_WAIT, PEER_WAIT_WHY),
-        idle_timeout: section.duration("idle_timeout", seconds(1, 3600), "an idle connection costs little, a new one a handshake"),
+        idle_timeout: section.duration(
+            "idle_timeout",
+            seconds(1, 3600),
+            "an idle connection costs little, a new one a handshake",
+        ),
         write_timeout: section.duration("write_timeout", PEER_WAIT, PEER_WAIT_WHY),
         request_timeout: section.duration("request_timeout", millis(10, 60_000), "wx.request gives up after 60s"),
         drain_timeout: section.duration("drain_timeout", seconds(1, 600), "systemd kills after TimeoutStopSec"),
@@ -122,37 +146,57 @@ pub(super) fn limiter(root: &Section<'_>) -> Limiter {
 
 pub(super) fn cache(root: &Section<'_>) -> CachePolicy {
     let section = open(root, "cache", CACHE);
-    CachePolicy { bytes_max: section.bytes("bytes_max", MIB..=64 * 1024 * MIB, "per shard: times the number of shards") }
+    CachePolicy {
+        bytes_max: section.bytes("bytes_max", MIB..=64 * 1024 * MIB, "per shard: times the number of shards"),
+    }
 }
 
 pub(super) fn database(root: &Section<'_>) -> Database {
     let section = open(root, "database", DATABASE);
     Database {
         primary: section.read("primary", DatabaseUrl::SqliteMemory, database_url),
-        timeout: section.duration("timeout", millis(10, 60_000), "a list of statements that runs longer blocks all others"),
+        timeout: section.duration(
+            "timeout",
+            millis(10, 60_000),
+            "a list of statements that runs longer blocks all others",
+        ),
     }
 }
 
 fn relate(section: &Section<'_>, server: &Server) {
-    section.relate("target_bytes_max", "server.head_bytes_max", Relation {
-        holds: server.target_bytes_max < server.head_bytes_max,
-        need: "must be less than",
-        cure: "the target is a part of the head",
-    });
-    section.relate("in_flight_max", "server.connections_max", Relation {
-        holds: server.in_flight_max <= server.connections_max,
-        need: "must be at most",
-        cure: "a connection has one request in flight",
-    });
-    section.relate("drain_timeout", "server.request_timeout", Relation {
-        holds: server.drain_timeout >= server.request_timeout,
-        need: "must be at least",
-        cure: "else draining cuts requests off that would have been answered",
-    });
+    section.relate(
+        "target_bytes_max",
+        "server.head_bytes_max",
+        Relation {
+            holds: server.target_bytes_max < server.head_bytes_max,
+            need: "must be less than",
+            cure: "the target is a part of the head",
+        },
+    );
+    section.relate(
+        "in_flight_max",
+        "server.connections_max",
+        Relation {
+            holds: server.in_flight_max <= server.connections_max,
+            need: "must be at most",
+            cure: "a connection has one request in flight",
+        },
+    );
+    section.relate(
+        "drain_timeout",
+        "server.request_timeout",
+        Relation {
+            holds: server.drain_timeout >= server.request_timeout,
+            need: "must be at least",
+            cure: "else draining cuts requests off that would have been answered",
+        },
+    );
 }
 
 fn address(value: &Value) -> Result<SocketAddr, Complaint> {
-    text(value)?.parse().map_err(|_| Complaint::new("must be ADDRESS:PORT", "such as \"0.0.0.0:8080\" or \"[::]:8080\""))
+    text(value)?
+        .parse()
+        .map_err(|_| Complaint::new("must be ADDRESS:PORT", "such as \"0.0.0.0:8080\" or \"[::]:8080\""))
 }
 
 fn stand_in_address() -> SocketAddr {
@@ -183,7 +227,8 @@ fn shards(value: &Value) -> Result<Shards, Complaint> {
 fn base_url(value: &Value) -> Result<String, Complaint> {
     let url = text(value)?;
     let host_only = |rest: &str| {
-        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+        !rest.is_empty()
+            && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
     };
     let local = |rest: &str| rest.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
     match (url.strip_prefix("https://"), url.strip_prefix("http://")) {

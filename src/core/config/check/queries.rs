@@ -141,7 +141,10 @@ fn number(section: &Section<'_>, key: &str, max: u32, why: &str) -> u32 {
 fn check_used(section: &Section<'_>, bound: &[&str], statement: &Statement<'_>) {
     for name in bound.iter().filter(|name| !statement.names.contains(name)) {
         if PAGING.contains(name) {
-            section.complain("sql", Complaint::new(format!("must use :{name}"), "end a paged query with LIMIT :limit OFFSET :offset"));
+            section.complain(
+                "sql",
+                Complaint::new(format!("must use :{name}"), "end a paged query with LIMIT :limit OFFSET :offset"),
+            );
         } else {
             let complaint = Complaint::new("must be used", format!("write :{name} in sql or drop it"));
             section.report.add(format!("{}.{name}", section.at("params")), None, complaint);
@@ -153,7 +156,8 @@ fn check_reserved(section: &Section<'_>, params: &[Param]) {
     for param in params {
         let asks_page = matches!(&param.source, Source::Query(name) if PAGING[2..].contains(&name.as_str()));
         if PAGING.contains(&param.name.as_str()) || asks_page {
-            let complaint = Complaint::new("must not be declared", "a paged query makes limit, offset, page and page_size itself");
+            let complaint =
+                Complaint::new("must not be declared", "a paged query makes limit, offset, page and page_size itself");
             section.report.add(format!("{}.{}", section.at("params"), param.name), None, complaint);
         }
     }
@@ -182,7 +186,8 @@ fn cache(section: &Section<'_>, rows: Rows, params: &[Param]) -> Option<CacheRul
     };
     let jitter = within("jitter", DAY, "added to ttl at random");
     let negative = within("negative", Duration::from_hours(1), "a row that appears is hidden for so long");
-    let spread = Relation { holds: jitter <= ttl, need: "must be at most", cure: "it spreads the ttl, it does not replace it" };
+    let spread =
+        Relation { holds: jitter <= ttl, need: "must be at most", cure: "it spreads the ttl, it does not replace it" };
     if rule.get("jitter").is_some() {
         rule.relate("jitter", &rule.at("ttl"), spread);
     }

@@ -135,7 +135,12 @@ fn check_target(section: &Section<'_>, route: &Route, targets: &Targets<'_>) {
     }
 }
 
-fn target<'t, T>(section: &Section<'_>, key: &str, value: &Value, known: &'t BTreeMap<String, Arc<T>>) -> Option<&'t T> {
+fn target<'t, T>(
+    section: &Section<'_>,
+    key: &str,
+    value: &Value,
+    known: &'t BTreeMap<String, Arc<T>>,
+) -> Option<&'t T> {
     let path = section.at(key);
     if section.report.knows(&path) {
         return None;
@@ -159,7 +164,10 @@ fn check_params(section: &Section<'_>, route: &Route, params: &[Param]) {
         match &param.source {
             Source::Path(there) if !pattern_params(&route.path).any(|part| part == there) => {
                 missing = true;
-                complain("path", Complaint::new(format!("must contain {{{there}}}"), format!("parameter {name} comes from it")));
+                complain(
+                    "path",
+                    Complaint::new(format!("must contain {{{there}}}"), format!("parameter {name} comes from it")),
+                );
             }
             Source::Body(_) if !route.methods.iter().all(|method| method.has_body()) => {
                 let need = "must be POST, PUT or PATCH";
@@ -171,7 +179,8 @@ fn check_params(section: &Section<'_>, route: &Route, params: &[Param]) {
             _ => {}
         }
     }
-    let unused = |part: &&str| !params.iter().any(|param| matches!(&param.source, Source::Path(there) if there == part));
+    let unused =
+        |part: &&str| !params.iter().any(|param| matches!(&param.source, Source::Path(there) if there == part));
     if let Some(part) = pattern_params(&route.path).find(unused)
         && !missing
     {
@@ -182,7 +191,10 @@ fn check_params(section: &Section<'_>, route: &Route, params: &[Param]) {
 
 fn check_write(section: &Section<'_>, route: &Route, transaction: &Transaction) {
     if route.methods.iter().any(|method| method.is_safe()) && !section.report.knows(&section.at("method")) {
-        section.complain("method", Complaint::new("must be POST, PUT, PATCH or DELETE", "caches and prefetchers repeat a GET"));
+        section.complain(
+            "method",
+            Complaint::new("must be POST, PUT, PATCH or DELETE", "caches and prefetchers repeat a GET"),
+        );
     }
     let keyed = transaction.idempotency != Idempotency::Off;
     if keyed && route.auth != Auth::Token && !section.report.knows(&section.at("auth")) {

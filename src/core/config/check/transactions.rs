@@ -88,9 +88,8 @@ fn step(section: &Section<'_>) -> Step {
             section.complain(key, Complaint::new(format!("must stand beside {other}"), cure));
         }
     }
-    let answers = section.read_or("answers", false, |value| {
-        value.as_bool().ok_or_else(|| Complaint::new("must be true or false", ""))
-    });
+    let answers = section
+        .read_or("answers", false, |value| value.as_bool().ok_or_else(|| Complaint::new("must be true or false", "")));
     Step { sql: section.text("sql").unwrap_or_default().to_owned(), affected, otherwise, answers }
 }
 
@@ -129,6 +128,9 @@ fn idempotency(value: &Value) -> Result<Idempotency, Complaint> {
         "off" => Ok(Idempotency::Off),
         "optional" => Ok(Idempotency::Optional),
         "required" => Ok(Idempotency::Required),
-        _ => Err(Complaint::new("must be \"off\", \"optional\" or \"required\"", "whether a client sends idempotency-key")),
+        _ => Err(Complaint::new(
+            "must be \"off\", \"optional\" or \"required\"",
+            "whether a client sends idempotency-key",
+        )),
     }
 }
