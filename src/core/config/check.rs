@@ -93,7 +93,7 @@ fn is_knob(key: &str, keys: &[&str]) -> bool {
 fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let root = Section::open(Place { path: String::new(), table: root }, ROOT, report);
     let server = knobs::server(&root);
-    let limiter = knobs::limiter(&root);
+    let (limiter, openid_limit) = knobs::limiter(&root);
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
     let config = Config {
@@ -106,7 +106,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         database: knobs::database(&root),
         routes: routes::routes(
             &root,
-            &routes::Targets { server: &server, limiter: &limiter, queries: &queries, transactions: &transactions },
+            &routes::Targets { server: &server, openid_limit, queries: &queries, transactions: &transactions },
         ),
         server,
         limiter,
@@ -128,9 +128,10 @@ fn relate_sections(root: &Section<'_>, config: &Config) {
             root.report.add(key, value, Complaint::new(need, "else requests end before this wait does"));
         }
     }
-    if config.ops.listen == config.server.listen && config.ops.listen.port() != 0 && !root.report.knows("server.listen")
-    {
-        root.report.add("ops.listen", None, Complaint::new("must differ from server.listen", ""));
+    let (ops, server) = (config.ops.listen, config.server.listen);
+    let meet = ops.port() == server.port() && (ops.ip() == server.ip() || server.ip().is_unspecified());
+    if meet && ops.port() != 0 && !root.report.knows("server.listen") && !root.report.knows("ops.listen") {
+        root.report.add("ops.listen", None, Complaint::new("must have a port apart from server.listen", ""));
     }
 }
 

@@ -139,8 +139,6 @@ pub struct Limiter {
     pub ips_max: usize,
     /// Applied to every request before its route is known. `None`: no limit by address.
     pub ip: Option<Rate>,
-    /// Already part of every route with `Auth::Token` that states no limit of its own. `None`: such routes have none.
-    pub openid: Option<Rate>,
 }
 
 /// `60/min burst 20`: on average `count` per `per`, `burst` at once.

@@ -133,15 +133,16 @@ pub(super) fn wechat(root: &Section<'_>) -> Wechat {
     }
 }
 
-pub(super) fn limiter(root: &Section<'_>) -> Limiter {
+/// The limiter, and the limit by openid of routes that state none; it becomes part of those routes and of nothing else.
+pub(super) fn limiter(root: &Section<'_>) -> (Limiter, Option<Rate>) {
     let section = open(root, "limiter", LIMITER);
     let tracked = 1024..=1 << 28;
-    Limiter {
+    let limiter = Limiter {
         openids_max: section.count("openids_max", tracked.clone(), "16 bytes each, per node"),
         ips_max: section.count("ips_max", tracked, "16 bytes each, per node"),
         ip: section.read("ip", None, rate_or_off),
-        openid: section.read("openid", None, rate_or_off),
-    }
+    };
+    (limiter, section.read("openid", None, rate_or_off))
 }
 
 pub(super) fn cache(root: &Section<'_>) -> CachePolicy {

@@ -8,7 +8,7 @@ use toml::Value;
 
 use crate::core::bounds;
 use crate::core::config::checked::{
-    ActionSpec, Auth, Idempotency, Limiter, Param, Query, Rate, Route, Server, Source, Transaction,
+    ActionSpec, Auth, Idempotency, Param, Query, Rate, Route, Server, Source, Transaction,
 };
 use crate::core::config::error::Complaint;
 use crate::core::config::section::{Section, size, suggestion, text};
@@ -21,7 +21,8 @@ pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_byt
 /// What routes refer to.
 pub(super) struct Targets<'a> {
     pub(super) server: &'a Server,
-    pub(super) limiter: &'a Limiter,
+    /// Of routes with a token that state no limit of their own.
+    pub(super) openid_limit: Option<Rate>,
     pub(super) queries: &'a BTreeMap<String, Arc<Query>>,
     pub(super) transactions: &'a BTreeMap<String, Arc<Transaction>>,
 }
@@ -48,7 +49,7 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
         "token" => Ok(Auth::Token),
         _ => Err(Complaint::new("must be \"none\" or \"token\"", "who may call this route")),
     });
-    let (openid_limits, ip_limits) = limits(section, auth, targets.limiter);
+    let (openid_limits, ip_limits) = limits(section, auth, targets.openid_limit);
     let range = 0..=bounds::BODY_BYTES_CEILING;
     Route {
         path: section.text("path").unwrap_or_default().to_owned(),
@@ -78,9 +79,9 @@ fn methods(value: &Value) -> Result<Vec<Method>, Complaint> {
 }
 
 /// A route with a token that says nothing about limits has the default one; `limit = []` asks for none.
-fn limits(section: &Section<'_>, auth: Auth, limiter: &Limiter) -> (Vec<Rate>, Vec<Rate>) {
+fn limits(section: &Section<'_>, auth: Auth, openid_limit: Option<Rate>) -> (Vec<Rate>, Vec<Rate>) {
     if section.get("limit").is_none() {
-        let default = limiter.openid.filter(|_| auth == Auth::Token);
+        let default = openid_limit.filter(|_| auth == Auth::Token);
         return (default.into_iter().collect(), Vec::new());
     }
     let (mut openid, mut ip) = (Vec::new(), Vec::new());
@@ -153,40 +154,40 @@ fn target<'t, T>(
 }
 
 fn check_params(section: &Section<'_>, route: &Route, params: &[Param]) {
-    let complain = |key: &str, complaint| {
-        if !section.report.knows(&section.at(key)) {
-            section.complain(key, complaint);
+    let mut misfits: Vec<(&str, Complaint)> = params.iter().filter_map(|param| misfit(route, param)).collect();
+    if misfits.iter().all(|(key, _)| *key != "path") {
+        misfits.extend(unused_part(route, params));
+    }
+    // Decided before the first complaint, so that two misfits of one key are both told.
+    misfits.retain(|(key, _)| !section.report.knows(&section.at(key)));
+    for (key, complaint) in misfits {
+        section.complain(key, complaint);
+    }
+}
+
+/// The key of the route that keeps `param` from having a value.
+fn misfit(route: &Route, param: &Param) -> Option<(&'static str, Complaint)> {
+    let name = &param.name;
+    let (key, need, from) = match &param.source {
+        Source::Path(there) if !pattern_params(&route.path).any(|part| part == there) => {
+            ("path", format!("must contain {{{there}}}"), "it")
         }
+        Source::Body(_) if !route.methods.iter().all(|method| method.has_body()) => {
+            ("method", "must be POST, PUT or PATCH".to_owned(), "the body")
+        }
+        Source::TokenOpenId | Source::TokenAppId if route.auth != Auth::Token => {
+            ("auth", "must be \"token\"".to_owned(), "the token")
+        }
+        Source::Path(_) | Source::Query(_) | Source::Body(_) | Source::TokenOpenId | Source::TokenAppId => return None,
     };
-    let mut missing = false;
-    for param in params {
-        let name = &param.name;
-        match &param.source {
-            Source::Path(there) if !pattern_params(&route.path).any(|part| part == there) => {
-                missing = true;
-                complain(
-                    "path",
-                    Complaint::new(format!("must contain {{{there}}}"), format!("parameter {name} comes from it")),
-                );
-            }
-            Source::Body(_) if !route.methods.iter().all(|method| method.has_body()) => {
-                let need = "must be POST, PUT or PATCH";
-                complain("method", Complaint::new(need, format!("parameter {name} comes from the body")));
-            }
-            Source::TokenOpenId | Source::TokenAppId if route.auth != Auth::Token => {
-                complain("auth", Complaint::new("must be \"token\"", format!("parameter {name} comes from the token")));
-            }
-            _ => {}
-        }
-    }
-    let unused =
-        |part: &&str| !params.iter().any(|param| matches!(&param.source, Source::Path(there) if there == part));
-    if let Some(part) = pattern_params(&route.path).find(unused)
-        && !missing
-    {
-        let cure = "else every value of it gives the same answer";
-        complain("path", Complaint::new(format!("must not contain {{{part}}}, which the action does not use"), cure));
-    }
+    Some((key, Complaint::new(need, format!("parameter {name} comes from {from}"))))
+}
+
+fn unused_part(route: &Route, params: &[Param]) -> Option<(&'static str, Complaint)> {
+    let used = |part: &str| params.iter().any(|param| matches!(&param.source, Source::Path(there) if there == part));
+    let part = pattern_params(&route.path).find(|part| !used(part))?;
+    let need = format!("must not contain {{{part}}}, which the action does not use");
+    Some(("path", Complaint::new(need, "else every value of it gives the same answer")))
 }
 
 fn check_write(section: &Section<'_>, route: &Route, transaction: &Transaction) {

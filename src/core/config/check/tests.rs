@@ -374,7 +374,10 @@ fn knobs_that_depend_on_each_other() {
             "token.leeway = \"60s\": must be less than token.access_life; a session must outlive its tokens, and a token its leeway",
         ],
     );
-    check("[server]\nlisten = \"127.0.0.1:9090\"", &["ops.listen: must differ from server.listen"]);
+    let apart = &["ops.listen: must have a port apart from server.listen"];
+    check("[server]\nlisten = \"127.0.0.1:9090\"", apart);
+    check("[server]\nlisten = \"0.0.0.0:9090\"", apart);
+    check("[server]\nlisten = \"10.0.0.1:9090\"", &[]);
 }
 
 #[test]
@@ -684,6 +687,15 @@ fn routes() {
         &route("/a/{pid}", "\"GET\"", "none", product),
         &["route[1 /a/{pid}].path = \"/a/{pid}\": must contain {id}; parameter id comes from it"],
     );
+    let two = "action = { query = \"two\" }\n\
+        [query.two]\nsql = \"SELECT :a, :b\"\nrows = \"one\"\nparams = { a = \"path:u32\", b = \"path:u32\" }";
+    check(
+        &route("/a/{pid}", "\"GET\"", "none", two),
+        &[
+            "route[1 /a/{pid}].path = \"/a/{pid}\": must contain {a}; parameter a comes from it",
+            "route[1 /a/{pid}].path = \"/a/{pid}\": must contain {b}; parameter b comes from it",
+        ],
+    );
     check(
         &route("/{shop}/{id}", "\"GET\"", "none", product),
         &["route[1 /{shop}/{id}].path = \"/{shop}/{id}\": must not contain {shop}, which the action does not use; \
@@ -776,6 +788,33 @@ fn limits_of_routes() {
         &limited("none", &many(5)),
         &["route[1 /a].limit[4] = \"ip 1/s\": must be one of at most 4 by ip; each is a probe per request"],
     );
+}
+
+#[test]
+fn lists_are_bounded() {
+    let check = |max: usize, one: &dyn Fn(usize) -> String, whole: &dyn Fn(&str) -> String| {
+        for (count, fits) in [(max - 1, true), (max, true), (max + 1, false)] {
+            let list: Vec<String> = (0..count).map(one).collect();
+            let got = based(&whole(&list.join("")));
+            assert_eq!(got.is_ok(), fits, "{count}: {:?}", got.err());
+        }
+    };
+    let as_is = |list: &str| list.to_owned();
+    // One of each stands in `BASE`.
+    check(bounds::APPS_MAX - 1, &|n| format!("[[app]]\nappid = \"a{n}\"\nsecret = \"s\"\n"), &as_is);
+    let key = |n| format!("[[token.key]]\nkid = \"l{n}\"\nsecret = \"{}\"\n", "a".repeat(32));
+    check(bounds::TOKEN_KEYS_MAX - 1, &key, &as_is);
+    let route =
+        |n| format!("[[route]]\npath = \"/r{n}\"\nmethod = \"GET\"\nauth = \"none\"\naction = {{ logout = {{}} }}\n");
+    check(bounds::ROUTES_MAX - 1, &route, &as_is);
+    let select = |list: &str| {
+        format!("[query.q]\nrows = \"one\"\nsql = \"SELECT 1{}\"\n[query.q.params]\n{list}", {
+            list.lines().map(|line| format!(", :{}", line.split(' ').next().unwrap_or_default())).collect::<String>()
+        })
+    };
+    check(bounds::PARAMS_MAX, &|n| format!("p{n} = \"query:u32\"\n"), &select);
+    let clearing = |list: &str| format!("[transaction.t]\nsteps = [{{ sql = \"SELECT 1\" }}]\ninvalidates = [{list}]");
+    check(bounds::INVALIDATIONS_MAX, &|_| "\"product:*\", ".to_owned(), &clearing);
 }
 
 #[test]
