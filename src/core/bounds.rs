@@ -88,3 +88,36 @@ pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 pub const LOGIN_CODES_MAX: usize = 262_144;
 /// Requests that wait for the exchange of one code. A phone has ten connections; a retry gives up the request before it.
 pub const LOGIN_WAITERS_MAX: usize = 16;
+/// Parameters in one route pattern: the routing tree keeps three in place, a fourth would allocate on every lookup.
+pub const PATH_PARAMS_MAX: usize = 3;
+/// Mini-programs on one gateway. A company has a handful.
+pub const APPS_MAX: usize = 64;
+/// Token keys at a time: the one that signs, the one before, and room for a careful rotation.
+pub const TOKEN_KEYS_MAX: usize = 8;
+/// Shortest token secret: HS256 must not be weaker than its hash (RFC 7518 §3.2).
+pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
+/// Longest secret of any kind; a longer one is the wrong file.
+pub const SECRET_BYTES_MAX: usize = 1024;
+/// Parameters of one query or transaction; SQLite binds far more, a reader does not.
+pub const PARAMS_MAX: usize = 32;
+/// Steps of one transaction: the writer is held from the first to the last.
+pub const STEPS_MAX: usize = 32;
+/// Keys and key spaces that one transaction invalidates; each is a message to every shard.
+pub const INVALIDATIONS_MAX: usize = 16;
+/// Longest SQL text of one statement.
+pub const SQL_BYTES_MAX: usize = 16 * 1024;
+/// Characters of one text parameter. Longer texts are files, not fields.
+pub const TEXT_CHARS_MAX: usize = 64 * 1024;
+/// Rows of one answer: it is built in memory whole.
+pub const ROWS_MAX: u32 = 10_000;
+/// Rows of one page: 1,000 rows of 1 KB are already a megabyte to a phone.
+pub const PAGE_ROWS_MAX: u32 = 1_000;
+/// Last page that can be asked for: the database reads and drops every row before it.
+pub const PAGE_MAX: u32 = 1_000_000;
+const _: () = assert!(PAGE_MAX as u64 * PAGE_ROWS_MAX as u64 <= i64::MAX as u64, "an offset must fit an SQL integer");
+/// Rate limits of one kind on one route; each is a probe per request.
+pub const LIMITS_PER_ROUTE_MAX: usize = 4;
+/// Count and burst of a rate; beyond a million per second a limit limits nothing.
+pub const RATE_COUNT_MAX: u32 = 1_000_000;
+/// Burst when a rate names none is its count, but not more than this: 3,600/h must not mean 3,600 at once.
+pub const RATE_BURST_DEFAULT_MAX: u32 = 1_000;

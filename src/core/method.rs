@@ -13,6 +13,21 @@ pub enum Method {
 }
 
 impl Method {
+    /// In the order of an `Allow` header; `method as usize` is the index.
+    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+
+    /// Whether a request with this method has a body that means something (RFC 9110 §9.3).
+    #[must_use]
+    pub const fn has_body(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
+
+    /// Whether the method promises to change nothing (RFC 9110 §9.2.1).
+    #[must_use]
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head | Self::Options)
+    }
+
     /// Methods are case-sensitive (RFC 9110 §9.1).
     #[must_use]
     pub fn from_token(token: &str) -> Option<Self> {

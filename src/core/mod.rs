@@ -17,5 +17,6 @@ pub mod login_codes;
 pub mod mask;
 pub mod method;
 pub mod session;
+pub mod routes;
 pub mod time;
 pub mod token;

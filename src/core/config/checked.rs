@@ -172,9 +172,10 @@ pub enum DatabaseUrl {
 #[derive(Debug)]
 pub struct Query {
     pub name: String,
-    /// Parameters are `:name`; every one of them is in `params` or made by paging (`:limit`, `:offset`).
+    /// One SELECT. Parameters are `:name`; every one of them is in `params` or made by paging (`:limit`, `:offset`).
     pub sql: String,
     pub rows: Rows,
+    /// All bound by name, except the last two of a paged query: `page` and `page_size`, which become `:limit` and `:offset`.
     pub params: Vec<Param>,
     pub cache: Option<CacheRule>,
 }
@@ -239,7 +240,9 @@ pub struct CacheRule {
     pub negative: Duration,
 }
 
-/// `product:{id}`: literal text and parameter names. The text before the first brace is the key space.
+/// `product:{id}`: literal text and parameter names. The text before the first brace is the key space, which belongs to
+/// one query. A template of a query names all its parameters. Whoever renders it keeps text values apart: with `:` in a
+/// value, `{a}:{b}` must not give one key for two pairs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTemplate(pub Vec<KeyPart>);
 
@@ -275,7 +278,7 @@ pub struct Step {
 pub enum Invalidation {
     /// One entry.
     Key(KeyTemplate),
-    /// `products:*`: every entry of a key space.
+    /// `products:*`: every entry of the key space `products:`, which one cached query has.
     Space(String),
 }
 
@@ -312,6 +315,25 @@ pub enum Auth {
 pub struct ActionSpec {
     pub kind: String,
     pub value: toml::Value,
+}
+
+impl KeyTemplate {
+    /// The text before the first parameter.
+    #[must_use]
+    pub fn space(&self) -> &str {
+        match self.0.first() {
+            Some(KeyPart::Literal(text)) => text,
+            Some(KeyPart::Param(_)) | None => "",
+        }
+    }
+
+    /// Indices of the parameters in their order.
+    pub fn params(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().filter_map(|part| match part {
+            KeyPart::Param(index) => Some(*index),
+            KeyPart::Literal(_) => None,
+        })
+    }
 }
 
 impl Secret {

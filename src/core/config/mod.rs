@@ -2,3 +2,16 @@
 //! Never here: reading files or the environment; text and variables are arguments.
 
 pub mod checked;
+
+mod check;
+mod error;
+mod expand;
+mod param;
+mod section;
+mod sql;
+mod template;
+mod units;
+
+pub use check::{DEFAULTS, load};
+pub use error::ConfigError;
+pub use expand::Outside;

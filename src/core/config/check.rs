@@ -1,0 +1,139 @@
+//! From the text of a file to a `Config`, or to every mistake in it.
+//! Defaults of knobs come from the embedded `tidegate.toml` and from nowhere else.
+//! Never here: a single section's keys, which live in the files below.
+
+mod identity;
+mod knobs;
+mod queries;
+mod routes;
+mod transactions;
+
+use toml::{Table, Value};
+
+use crate::core::config::checked::Config;
+use crate::core::config::error::{Complaint, ConfigError, Report};
+use crate::core::config::expand::{Outside, expand};
+use crate::core::config::section::{Place, Section};
+
+/// The commented file that ships with the program: every knob with its default, and a small working example.
+pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
+
+const ROOT: &[&str] = &[
+    "server",
+    "ops",
+    "log",
+    "wechat",
+    "app",
+    "token",
+    "limiter",
+    "cache",
+    "database",
+    "query",
+    "transaction",
+    "route",
+];
+/// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
+const KNOBS: [(&str, &[&str]); 8] = [
+    ("server", knobs::SERVER),
+    ("ops", knobs::OPS),
+    ("log", knobs::LOG),
+    ("wechat", knobs::WECHAT),
+    ("token", identity::TOKEN),
+    ("limiter", knobs::LIMITER),
+    ("cache", knobs::CACHE),
+    ("database", knobs::DATABASE),
+];
+
+/// Checks the file `text` as a whole.
+///
+/// # Errors
+/// Every mistake, in the order of the sections; a text that is no TOML has one.
+pub fn load(text: &str, outside: &Outside<'_>) -> Result<Config, Vec<ConfigError>> {
+    let mut root = parse(text).map_err(|error| vec![error])?;
+    let report = Report::default();
+    add_defaults(&mut root, &report);
+    expand(&mut root, outside, &report);
+    let config = check(&root, outside, &report);
+    report.verdict(config, &root)
+}
+
+/// Only the place and the reason: a snippet of the file could hold a secret.
+fn parse(text: &str) -> Result<Table, ConfigError> {
+    text.parse::<Table>().map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = 1 + before.bytes().filter(|&b| b == b'\n').count();
+        let need = error.message().lines().collect::<Vec<_>>().join(", ");
+        ConfigError { key: format!("line {line}"), value: None, need, cure: "the file must be TOML".to_owned() }
+    })
+}
+
+/// A knob that the file does not set is taken from the embedded file. Afterwards every section of knobs is a table.
+fn add_defaults(root: &mut Table, report: &Report) {
+    let mut defaults: Table = DEFAULTS.parse().expect("the embedded file is TOML, a test loads it");
+    for (section, keys) in KNOBS {
+        let given = root.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        if !given.is_table() {
+            report.add(section, Some(given), Complaint::new("must be a table", format!("write [{section}]")));
+            *given = Value::Table(Table::new());
+        }
+        let (Some(given), Some(Value::Table(defaults))) = (given.as_table_mut(), defaults.remove(section)) else {
+            continue;
+        };
+        for (knob, value) in defaults.into_iter().filter(|(knob, _)| is_knob(knob, keys)) {
+            given.entry(knob).or_insert(value);
+        }
+    }
+}
+
+/// Token keys are the operator's own, although they stand in a section of knobs.
+fn is_knob(key: &str, keys: &[&str]) -> bool {
+    key != "key" && keys.contains(&key)
+}
+
+fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
+    let root = Section::open(Place { path: String::new(), table: root }, ROOT, report);
+    let server = knobs::server(&root);
+    let (limiter, openid_limit) = knobs::limiter(&root);
+    let queries = queries::queries(&root);
+    let transactions = transactions::transactions(&root, &queries);
+    let config = Config {
+        ops: knobs::ops(&root),
+        log: knobs::log(&root),
+        wechat: knobs::wechat(&root),
+        apps: identity::apps(&root, outside),
+        token: identity::token(&root, outside),
+        cache: knobs::cache(&root),
+        database: knobs::database(&root),
+        routes: routes::routes(
+            &root,
+            &routes::Targets { server: &server, openid_limit, queries: &queries, transactions: &transactions },
+        ),
+        server,
+        limiter,
+        queries,
+        transactions,
+    };
+    relate_sections(&root, &config);
+    config
+}
+
+/// A wait inside a request must end before the request does, else its own answer is never given.
+fn relate_sections(root: &Section<'_>, config: &Config) {
+    let request = config.server.request_timeout;
+    for (section, timeout) in [("wechat", config.wechat.timeout), ("database", config.database.timeout)] {
+        let key = format!("{section}.timeout");
+        if timeout > request && !root.report.knows(&key) && !root.report.knows("server.request_timeout") {
+            let need = "must be at most server.request_timeout";
+            let value = root.get(section).and_then(|section| section.get("timeout"));
+            root.report.add(key, value, Complaint::new(need, "else requests end before this wait does"));
+        }
+    }
+    let (ops, server) = (config.ops.listen, config.server.listen);
+    let meet = ops.port() == server.port() && (ops.ip() == server.ip() || server.ip().is_unspecified());
+    if meet && ops.port() != 0 && !root.report.knows("server.listen") && !root.report.knows("ops.listen") {
+        root.report.add("ops.listen", None, Complaint::new("must have a port apart from server.listen", ""));
+    }
+}
+
+#[cfg(test)]
+mod tests;
