@@ -1,5 +1,7 @@
 //! Bytes ⇄ types: HTTP/1, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
+pub mod json;
 pub mod reply;
 pub mod request;
+pub mod wechat;
