@@ -8,6 +8,9 @@ pub mod sqlite;
 pub mod threads;
 pub mod wechat;
 
+#[cfg(test)]
+mod fixture;
+
 use std::fmt;
 
 use crate::backends::database::DatabaseAsk;
@@ -27,12 +30,23 @@ pub struct Backends {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartError {
     /// The database cannot be opened as configured.
-    Database { path: String, reason: String },
+    Database {
+        path: String,
+        reason: String,
+    },
     /// A query or a step of a transaction cannot work; `owner` is for example `query product`.
-    Statement { owner: String, reason: String },
+    Statement {
+        owner: String,
+        reason: String,
+    },
     /// `wechat.base_url` or its client is unusable.
-    Wechat { reason: String },
-    Thread { name: &'static str, reason: String },
+    Wechat {
+        reason: String,
+    },
+    Thread {
+        name: &'static str,
+        reason: String,
+    },
 }
 
 /// Opens and checks everything that is configured, then starts the threads.

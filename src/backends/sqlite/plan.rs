@@ -145,8 +145,7 @@ impl Layout {
         let json = columns.map(|column| column.decl_type().is_some_and(|kind| kind.eq_ignore_ascii_case("json")));
         let json = json.collect();
         let names: Vec<_> = statement.column_names().collect();
-        let columns = Columns::new(&names)
-            .ok_or("two columns have the same name: rename one with AS".to_owned())?;
+        let columns = Columns::new(&names).ok_or("two columns have the same name: rename one with AS".to_owned())?;
         Ok(Self { columns: Arc::new(columns), json })
     }
 
