@@ -41,6 +41,28 @@ pub const LANE_ITEMS_MAX: usize = 4096;
 pub const ROUTES_MAX: usize = 1024;
 /// Nesting of JSON in a request body. Our bodies are flat; 32 covers what later routes pass on.
 pub const JSON_DEPTH_MAX: usize = 32;
+/// Fields of the one object in a request body. Routes declare a handful; names are compared pairwise, which this keeps below 10 µs.
+pub const JSON_FIELDS_MAX: usize = 128;
+/// Bodies above this size are parsed with buffers of their own, so that one large body does not stay in a shard's memory.
+pub const JSON_SCRATCH_BYTES_MAX: usize = 256 * 1024;
+/// Longest answer made from rows. A phone reads tens of KiB; beyond this the statement lacks a LIMIT.
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(ANSWER_BYTES_MAX < u32::MAX as usize, "spans of an answer are kept as u32");
+/// Longest answer read from WeChat. A login's has about 200 bytes.
+pub const WECHAT_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest wait for a connection to WeChat: a lost SYN is sent again after one and after three seconds.
+pub const WECHAT_CONNECT_WAIT: Duration = Duration::from_millis(3500);
+/// How long an unused connection to WeChat is kept: below the 60 s after which common servers close theirs.
+pub const WECHAT_IDLE: Duration = Duration::from_secs(50);
+/// SQLite's virtual-machine steps between two looks at the clock: some 10 µs of work, against 30 ns for the look.
+pub const SQLITE_STEPS_PER_LOOK: i32 = 1000;
+/// How long the answer to an idempotency key is kept: a phone that retries later than a day asks something new.
+pub const IDEMPOTENCY_KEEP: Duration = Duration::from_secs(24 * 3600);
+/// Writes with a key between two purges of expired keys.
+pub const IDEMPOTENCY_PURGE_EVERY: u32 = 32;
+/// Expired keys deleted per purge: more than were written since the last one, and few enough to add well below a millisecond.
+pub const IDEMPOTENCY_PURGE_ROWS: u32 = 64;
+const _: () = assert!(IDEMPOTENCY_PURGE_ROWS > IDEMPOTENCY_PURGE_EVERY, "purging must outrun writing");
 /// Longest openid accepted from WeChat. Real ones have 28.
 pub const OPENID_BYTES_MAX: usize = 64;
 /// Longest login code forwarded to WeChat. Real ones have 32.

@@ -2,5 +2,7 @@
 //! Never here: sockets, clocks, decisions about users.
 
 pub mod http1;
+pub mod json;
 pub mod reply;
 pub mod request;
+pub mod wechat;

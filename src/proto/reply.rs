@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 
 use crate::core::fault::{Fault, Retry};
+use crate::proto::json::write::{write_integer, write_string};
 
 /// An answer without its framing: the wire adds status line, date, length and request id.
 #[derive(Debug)]
@@ -60,16 +61,15 @@ impl Reply {
     #[must_use]
     pub fn from_fault(fault: &Fault, request_id: &str) -> Self {
         let verdict = fault.verdict();
-        let body = format!(
-            r#"{{"code":{},"message":{},"request_id":"{request_id}"}}"#,
-            verdict.code,
-            serde_json::Value::String(fault.to_string()),
-        );
-        Self {
-            status: verdict.status,
-            headers: fault_headers(fault, verdict.retry),
-            body: Body::Owned(body.into_bytes()),
-        }
+        let mut body = Vec::with_capacity(128);
+        body.extend_from_slice(br#"{"code":"#);
+        write_integer(&mut body, verdict.code.into());
+        body.extend_from_slice(br#","message":"#);
+        write_string(&mut body, &fault.to_string());
+        body.extend_from_slice(br#","request_id":"#);
+        write_string(&mut body, request_id);
+        body.push(b'}');
+        Self { status: verdict.status, headers: fault_headers(fault, verdict.retry), body: Body::Owned(body) }
     }
 
     #[must_use]
