@@ -48,6 +48,8 @@ pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 const _: () = assert!(ANSWER_BYTES_MAX < u32::MAX as usize, "spans of an answer are kept as u32");
 /// Longest answer read from WeChat. A login's has about 200 bytes.
 pub const WECHAT_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Longest wait for a connection to WeChat: a lost SYN is sent again after one and after three seconds.
+pub const WECHAT_CONNECT_WAIT: Duration = Duration::from_millis(3500);
 /// How long an unused connection to WeChat is kept: below the 60 s after which common servers close theirs.
 pub const WECHAT_IDLE: Duration = Duration::from_secs(50);
 /// SQLite's virtual-machine steps between two looks at the clock: some 10 µs of work, against 30 ns for the look.

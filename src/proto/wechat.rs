@@ -142,7 +142,8 @@ fn rid(answer: &Object<'_>) -> Option<Box<str>> {
 }
 
 fn exchanged(answer: &Object<'_>) -> Option<Exchanged> {
-    let (Some(Scalar::Text(openid)), Some(Scalar::Text(session_key))) = (answer.get("openid"), answer.get("session_key"))
+    let (Some(Scalar::Text(openid)), Some(Scalar::Text(session_key))) =
+        (answer.get("openid"), answer.get("session_key"))
     else {
         return None;
     };

@@ -29,7 +29,10 @@ fn a_good_answer_becomes_an_identity() {
         assert!(!format!("{exchanged:?}").contains(KEY));
     };
     check(format!(r#"{{"session_key":"{KEY}","openid":"{OPENID}"}}"#), None);
-    check(format!(r#"{{"errcode":0,"errmsg":"ok","openid":"{OPENID}","session_key":"{KEY}","unionid":"u_1"}}"#), Some("u_1"));
+    check(
+        format!(r#"{{"errcode":0,"errmsg":"ok","openid":"{OPENID}","session_key":"{KEY}","unionid":"u_1"}}"#),
+        Some("u_1"),
+    );
 }
 
 #[test]

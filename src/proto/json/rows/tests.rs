@@ -31,11 +31,7 @@ fn frames_say_what_the_design_says() {
     check(many, 1, r#"{"code":0,"message":"ok","data":{"items":[{"id":0}]}}"#);
     check(many, 2, r#"{"code":0,"message":"ok","data":{"items":[{"id":0},{"id":1}]}}"#);
     check(many, 3, r#"{"code":0,"message":"ok","data":{"items":[{"id":0},{"id":1}]}}"#);
-    check(
-        paged,
-        0,
-        r#"{"code":0,"message":"ok","data":{"items":[],"page":3,"page_size":2,"has_more":false}}"#,
-    );
+    check(paged, 0, r#"{"code":0,"message":"ok","data":{"items":[],"page":3,"page_size":2,"has_more":false}}"#);
     check(
         paged,
         2,

@@ -1,0 +1,65 @@
+//! What a shard asks of a database and what it gets, whatever database it is.
+//! Never here: SQL dialects, connections.
+
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+
+use crate::core::config::checked::{Query, Transaction, Value};
+use crate::core::fault::Fault;
+use crate::proto::json::rows::Answer;
+
+/// One question. Queries and transactions are those of the configuration that the backend was started with.
+pub enum DatabaseAsk {
+    /// `None` in the answer: no row for a query of one row.
+    Read {
+        query: Arc<Query>,
+        /// In the order of `query.params`.
+        params: Vec<Value>,
+        /// Exactly for `Rows::Paged`.
+        page: Option<Page>,
+        reply: oneshot::Sender<Result<Option<Arc<Answer>>, Fault>>,
+    },
+    /// Carried out once accepted, even if nobody waits for the answer any more.
+    Write {
+        transaction: Arc<Transaction>,
+        /// In the order of `transaction.params`.
+        params: Vec<Value>,
+        idempotency: Option<IdempotencyKey>,
+        reply: oneshot::Sender<Result<Written, Fault>>,
+    },
+}
+
+/// Which page of a result; pages count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub number: u32,
+    pub size: u32,
+}
+
+/// Names a write that must happen once, however often it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Who and what: openid and route, so that users cannot meet each other's keys.
+    pub scope: String,
+    /// The client's own key.
+    pub key: String,
+    /// Hash of the request; another one under the same key is a mistake of the client.
+    pub fingerprint: u128,
+}
+
+/// A write that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Whole JSON answer, envelope included.
+    pub body: Vec<u8>,
+    pub replay: Replay,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// Carried out now.
+    First,
+    /// Carried out before under the same key; the body is the first answer.
+    Repeat,
+}
