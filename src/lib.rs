@@ -1,7 +1,7 @@
 //! Tidegate: the server behind a WeChat mini-program. `ARCHITECTURE.md` is the map.
 
-pub mod cli;
 pub mod backends;
+pub mod cli;
 pub mod core;
 pub mod demo;
 pub mod net;

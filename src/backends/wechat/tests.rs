@@ -169,12 +169,23 @@ fn a_silent_peer_ends_at_the_deadline_and_is_asked_once() {
         respond(stream, 200, OK)
     });
     let mut config = towards(url);
-    config.wechat.timeout = Duration::from_millis(300);
+    config.wechat.timeout = Duration::from_secs(1);
     config.wechat.connections_max = 1;
     let (lane, _threads) = started(&config);
     assert_eq!(exchange(&lane, "wx1", "slow"), Err(Fault::Timeout(Backend::Wechat)));
     assert_eq!(seen.requests.load(Ordering::Relaxed), 1);
     assert!(exchange(&lane, "wx1", "quick").is_ok());
+}
+
+#[test]
+fn an_ask_that_waited_past_its_deadline_is_not_sent() {
+    let (url, seen) = serve(|_, stream| respond(stream, 200, OK));
+    let config = towards(url);
+    let exchanger = Exchanger::new(&config).unwrap();
+    let accepted = crate::backends::clock::now() - config.wechat.timeout;
+    let outcome = wait(async { exchanger.exchange(&AppId::new("wx1"), "1", accepted).await });
+    assert_eq!(outcome, Err(Fault::Timeout(Backend::Wechat)));
+    assert_eq!(seen.requests.load(Ordering::Relaxed), 0);
 }
 
 #[test]

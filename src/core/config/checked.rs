@@ -158,7 +158,7 @@ pub struct CachePolicy {
 #[derive(Debug)]
 pub struct Database {
     pub primary: DatabaseUrl,
-    /// Longest one statement list may run.
+    /// Longest an ask may take, from the moment its lane accepted it to its last statement.
     pub timeout: Duration,
 }
 

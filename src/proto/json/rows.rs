@@ -112,7 +112,8 @@ impl Answer {
             + size_of_val(&*self.shape.ends)
     }
 
-    /// Appends the whole answer with only those columns of every row. Indexes come from [`Columns::select`].
+    /// Appends the whole answer with only those columns of every row. Indexes come from [`Columns::select`] of this answer's
+    /// own [`Answer::columns`]: a table may have grown columns since another answer.
     pub fn project(&self, fields: &[usize], out: &mut Vec<u8>) {
         let body = &self.rendered.body;
         let width = self.shape.columns.names.len();
