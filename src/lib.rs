@@ -1,5 +1,6 @@
 //! Tidegate: the server behind a WeChat mini-program. `ARCHITECTURE.md` is the map.
 
+pub mod actions;
 pub mod backends;
 pub mod cli;
 pub mod core;
@@ -7,3 +8,4 @@ pub mod demo;
 pub mod net;
 pub mod ops;
 pub mod proto;
+pub mod shards;

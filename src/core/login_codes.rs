@@ -7,6 +7,7 @@ use aws_lc_rs::hmac;
 use hashbrown::HashTable;
 
 use crate::core::bounds::{LOGIN_CODE_KEEP, LOGIN_WAITERS_MAX};
+use crate::core::hash::KeyHash;
 use crate::core::ids::{AppId, OpenId, SessionId};
 use crate::core::time::Tick;
 
@@ -42,10 +43,10 @@ pub struct LoginCodes<W> {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Begun<W> {
     /// Ask WeChat and call [`LoginCodes::finish`] whatever happens, or the code waits forever.
-    Exchange,
+    Exchange(W),
     /// Another request is asking; the waiter will be handed to whoever finishes.
     Joined,
-    Known(LoginOutcome),
+    Known(W, LoginOutcome),
     /// Too many codes are being exchanged, or too many requests wait for this one.
     Full(W),
 }
@@ -58,6 +59,14 @@ struct Code<W> {
 enum State<W> {
     InFlight { waiters: Vec<W> },
     Done { outcome: LoginOutcome, until: Tick },
+}
+
+impl CodeKey {
+    /// Spreads codes over the shards.
+    #[must_use]
+    pub const fn route(self) -> KeyHash {
+        KeyHash((self.0 >> 64) as u64)
+    }
 }
 
 impl CodeHasher {
@@ -87,7 +96,7 @@ impl<W> LoginCodes<W> {
         Self { count_max, codes: HashTable::new(), done: VecDeque::new() }
     }
 
-    /// A request comes with a code. The waiter is kept only when the answer is [`Begun::Joined`].
+    /// A request comes with a code. The waiter comes back unless the answer is [`Begun::Joined`].
     pub fn begin(&mut self, key: CodeKey, waiter: W, now: Tick) -> Begun<W> {
         self.expire(now, EXPIRED_PER_LOGIN);
         if let Some(code) = self.codes.find_mut(hash(key), |code| code.key == key) {
@@ -99,7 +108,7 @@ impl<W> LoginCodes<W> {
         let code = Code { key, state: State::in_flight() };
         self.codes.insert_unique(hash(key), code, |code| hash(code.key));
         debug_assert!(self.codes.len() <= self.count_max);
-        Begun::Exchange
+        Begun::Exchange(waiter)
     }
 
     /// The exchange has ended. `None`: it failed, and the next request with the code asks WeChat again.
@@ -170,10 +179,10 @@ impl<W> State<W> {
                 Begun::Joined
             }
             Self::InFlight { .. } => Begun::Full(waiter),
-            Self::Done { outcome, until } if now < *until => Begun::Known(outcome.clone()),
+            Self::Done { outcome, until } if now < *until => Begun::Known(waiter, outcome.clone()),
             Self::Done { .. } => {
                 *self = Self::in_flight();
-                Begun::Exchange
+                Begun::Exchange(waiter)
             }
         }
     }

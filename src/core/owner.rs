@@ -33,10 +33,15 @@ impl OwnerMap {
 
     #[must_use]
     pub const fn owner(&self, hash: KeyHash) -> ShardId {
+        self.owner_of_slot(self.slot(hash) as usize)
+    }
+
+    /// The virtual shard, below [`VIRTUAL_SHARDS`].
+    #[must_use]
+    pub const fn slot(&self, hash: KeyHash) -> u16 {
         // From the middle of the hash: hash tables look at the lowest and the highest bits, and those must
         // still vary among the keys that one shard owns.
-        let slot = (hash.0 >> 32) as usize % VIRTUAL_SHARDS;
-        self.owner_of_slot(slot)
+        ((hash.0 >> 32) as usize % VIRTUAL_SHARDS) as u16
     }
 
     const fn owner_of_slot(&self, slot: usize) -> ShardId {

@@ -47,6 +47,13 @@ impl Clock {
         tick
     }
 
+    /// Wall-clock seconds and microseconds, for lines of a log.
+    #[must_use]
+    pub fn wall(&self) -> (UnixSeconds, u32) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (UnixSeconds(since.as_secs()), since.subsec_micros())
+    }
+
     /// The last reading.
     #[must_use]
     pub fn now(&self) -> Now {

@@ -127,6 +127,26 @@ impl Driver {
         self.inner.sockets.borrow().len()
     }
 
+    /// Tasks on this shard, those of connections included.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.inner.tasks.len()
+    }
+
+    /// Doors that are open or still handing over what they had accepted.
+    #[must_use]
+    pub fn doors(&self) -> usize {
+        self.inner.listeners.borrow().len()
+    }
+
+    /// Ends every wait for bytes as if its deadline had passed: the tasks look around and decide.
+    pub fn interrupt_waits(&self) {
+        let keys: Vec<Key> = self.inner.sockets.borrow().keys().collect();
+        for key in keys {
+            self.inner.interrupt(key);
+        }
+    }
+
     /// Tasks that panicked outside of every guard.
     #[must_use]
     pub fn task_panics(&self) -> u64 {
@@ -249,6 +269,20 @@ impl Inner {
             Some((DeadlineCheck::Passed, Owner::Task(task) | Owner::Leaving(task))) => self.tasks.make_ready(task),
             Some((DeadlineCheck::Passed, Owner::Lingering | Owner::Closing)) => self.close_now(key),
             Some((DeadlineCheck::None, _)) | None => {}
+        }
+    }
+
+    fn interrupt(&self, key: Key) {
+        let task = self.with_socket(key, |socket| match socket.owner {
+            Owner::Task(task) if socket.waiting => {
+                socket.waiting = false;
+                socket.timed_out = true;
+                Some(task)
+            }
+            _ => None,
+        });
+        if let Some(task) = task.flatten() {
+            self.tasks.make_ready(task);
         }
     }
 

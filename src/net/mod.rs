@@ -5,6 +5,7 @@ pub mod bufs;
 pub mod clock;
 pub mod doorbell;
 pub mod driver;
+pub mod entropy;
 pub mod listener;
 mod park;
 pub mod probe;

@@ -57,7 +57,6 @@ impl Tasks {
         }
     }
 
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.slots.borrow().len()
     }

@@ -9,6 +9,8 @@ mod plan;
 mod read;
 mod write;
 
+pub use open::run_script;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 

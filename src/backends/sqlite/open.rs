@@ -1,6 +1,8 @@
 //! Opens the database file with the settings that durability and one writer ask for.
 //! Never here: statements of the configuration.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use crate::backends::StartError;
@@ -15,6 +17,14 @@ const OWN_STATEMENTS: usize = 16;
 /// [`StartError::Database`] with SQLite's message.
 pub fn connection(config: &Config) -> Result<Connection, StartError> {
     open(config).map_err(|error| failed(&config.database.primary, &error))
+}
+
+/// Runs a script of statements on a database file, which is made if it is not there: a schema, a seed.
+///
+/// # Errors
+/// SQLite's message.
+pub fn run_script(path: &Path, sql: &str) -> Result<(), String> {
+    Connection::open(path).and_then(|connection| connection.execute_batch(sql)).map_err(|error| error.to_string())
 }
 
 /// A start error that names the database.

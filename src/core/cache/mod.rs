@@ -156,6 +156,12 @@ impl<T> Cache<T> {
         assert!(self.queues.bytes() <= self.bytes_max && self.queues.len() == self.table.len());
     }
 
+    /// When the entry of a key ends; for those who pass a copy on. `None`: there is none.
+    #[must_use]
+    pub fn ends(&self, key: &[u8]) -> Option<Tick> {
+        self.find(self.hasher.hash(key).0, key).map(|slot| self.slab[slot].ends)
+    }
+
     /// Whether there was an entry.
     pub fn remove(&mut self, key: &[u8]) -> bool {
         let found = self.find(self.hasher.hash(key).0, key);

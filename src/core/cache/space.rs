@@ -2,7 +2,7 @@
 //! Never here: a walk over entries. A space is emptied by counting its generation up.
 
 use crate::core::bounds::CACHE_SPACES_MAX;
-use crate::core::config::checked::{KeyPart, KeyTemplate};
+use crate::core::config::checked::{Config, KeyPart, KeyTemplate};
 
 /// Index of a key space, the same on all shards of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,12 @@ impl Spaces {
             names.len()
         );
         Self { names: names.into() }
+    }
+
+    /// The spaces of all cached queries of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self::new(config.queries.values().filter_map(|query| query.cache.as_ref()).map(|rule| Self::name_of(&rule.key)))
     }
 
     /// Name of the space of a template: the text before its first parameter, `product:` of `product:{id}`.

@@ -13,6 +13,7 @@ use toml::{Table, Value};
 use crate::core::config::checked::Config;
 use crate::core::config::error::{Complaint, ConfigError, Report};
 use crate::core::config::expand::{Outside, expand};
+use crate::core::config::overrides::apply;
 use crate::core::config::section::{Place, Section};
 
 /// The commented file that ships with the program: every knob with its default, and a small working example.
@@ -49,8 +50,17 @@ const KNOBS: [(&str, &[&str]); 8] = [
 /// # Errors
 /// Every mistake, in the order of the sections; a text that is no TOML has one.
 pub fn load(text: &str, outside: &Outside<'_>) -> Result<Config, Vec<ConfigError>> {
+    load_with(text, &[], outside)
+}
+
+/// As [`load`], with `KEY=VALUE` settings on top of the file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(text: &str, overrides: &[String], outside: &Outside<'_>) -> Result<Config, Vec<ConfigError>> {
     let mut root = parse(text).map_err(|error| vec![error])?;
     let report = Report::default();
+    apply(&mut root, overrides, &report);
     add_defaults(&mut root, &report);
     expand(&mut root, outside, &report);
     let config = check(&root, outside, &report);

@@ -230,7 +230,7 @@ pub enum Value {
     Bool(bool),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CacheRule {
     pub key: KeyTemplate,
     pub ttl: Duration,

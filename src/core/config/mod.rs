@@ -6,12 +6,13 @@ pub mod checked;
 mod check;
 mod error;
 mod expand;
+mod overrides;
 mod param;
 mod section;
 mod sql;
 mod template;
 mod units;
 
-pub use check::{DEFAULTS, load};
+pub use check::{DEFAULTS, load, load_with};
 pub use error::ConfigError;
 pub use expand::Outside;

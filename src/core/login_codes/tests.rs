@@ -31,23 +31,23 @@ fn keys_depend_on_secret_app_and_code() {
 #[test]
 fn a_retry_joins_and_then_knows() {
     let mut codes = LoginCodes::new(LOGIN_CODES_MAX);
-    assert_eq!(codes.begin(key("a"), 1, Tick(0)), Begun::Exchange);
+    assert_eq!(codes.begin(key("a"), 1, Tick(0)), Begun::Exchange(1));
     assert_eq!(codes.begin(key("a"), 2, Tick(1)), Begun::Joined);
-    assert_eq!(codes.begin(key("b"), 3, Tick(1)), Begun::Exchange);
+    assert_eq!(codes.begin(key("b"), 3, Tick(1)), Begun::Exchange(3));
     assert_eq!(codes.finish(key("a"), Some(outcome(9)), Tick(0)), [2]);
     assert_eq!(codes.finish(key("a"), None, Tick(0)), [0; 0]);
-    assert_eq!(codes.begin(key("a"), 4, Tick(END.0 - 1)), Begun::Known(outcome(9)));
-    assert_eq!(codes.begin(key("a"), 5, END), Begun::Exchange);
+    assert_eq!(codes.begin(key("a"), 4, Tick(END.0 - 1)), Begun::Known(4, outcome(9)));
+    assert_eq!(codes.begin(key("a"), 5, END), Begun::Exchange(5));
 }
 
 #[test]
 fn a_failure_is_told_and_not_kept() {
     let mut codes = LoginCodes::new(4);
-    assert_eq!(codes.begin(key("a"), 1, Tick(0)), Begun::Exchange);
+    assert_eq!(codes.begin(key("a"), 1, Tick(0)), Begun::Exchange(1));
     assert_eq!(codes.begin(key("a"), 2, Tick(0)), Begun::Joined);
     assert_eq!(codes.finish(key("a"), None, Tick(0)), [2]);
     assert!(codes.is_empty());
-    assert_eq!(codes.begin(key("a"), 3, Tick(0)), Begun::Exchange);
+    assert_eq!(codes.begin(key("a"), 3, Tick(0)), Begun::Exchange(3));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn an_unknown_code_has_no_waiters() {
 #[test]
 fn waiters_are_bounded() {
     let mut codes = LoginCodes::new(4);
-    assert_eq!(codes.begin(key("a"), 0, Tick(0)), Begun::Exchange);
+    assert_eq!(codes.begin(key("a"), 0, Tick(0)), Begun::Exchange(0));
     for waiter in 1..=LOGIN_WAITERS_MAX {
         assert_eq!(codes.begin(key("a"), waiter, Tick(0)), Begun::Joined);
     }
@@ -72,15 +72,15 @@ fn waiters_are_bounded() {
 fn a_full_table_forgets_outcomes_and_never_exchanges() {
     let mut codes = LoginCodes::new(3);
     for (at, code) in ["a", "b", "c"].into_iter().enumerate() {
-        assert_eq!(codes.begin(key(code), 0, Tick(at as u64)), Begun::Exchange);
+        assert_eq!(codes.begin(key(code), 0, Tick(at as u64)), Begun::Exchange(0));
     }
     assert_eq!(codes.begin(key("d"), 4, Tick(3)), Begun::Full(4));
     codes.finish(key("b"), Some(outcome(2)), Tick(4));
     codes.finish(key("a"), Some(outcome(1)), Tick(5));
-    assert_eq!(codes.begin(key("d"), 4, Tick(6)), Begun::Exchange);
+    assert_eq!(codes.begin(key("d"), 4, Tick(6)), Begun::Exchange(4));
     assert_eq!(codes.len(), 3);
-    assert_eq!(codes.begin(key("a"), 0, Tick(6)), Begun::Known(outcome(1)));
-    assert_eq!(codes.begin(key("b"), 0, Tick(6)), Begun::Exchange, "the oldest outcome had to go, then the other");
+    assert_eq!(codes.begin(key("a"), 0, Tick(6)), Begun::Known(0, outcome(1)));
+    assert_eq!(codes.begin(key("b"), 0, Tick(6)), Begun::Exchange(0), "the oldest outcome had to go, then the other");
     assert_eq!(codes.begin(key("e"), 5, Tick(6)), Begun::Full(5));
 }
 
@@ -114,13 +114,13 @@ proptest! {
             let known = model.get(&code).copied().filter(|state| !matches!(state, Model::Done { until } if *until <= now));
             match (step, known) {
                 (0 | 1, _) => match (codes.begin(name, (), tick), known) {
-                    (Begun::Exchange, Some(Model::InFlight { .. })) => prop_assert!(false, "two exchanges run"),
+                    (Begun::Exchange(()), Some(Model::InFlight { .. })) => prop_assert!(false, "two exchanges run"),
                     // An outcome may have made room for another code, but only when the table was full.
-                    (Begun::Exchange, _) => drop(model.insert(code, Model::InFlight { waiters: 0 })),
+                    (Begun::Exchange(()), _) => drop(model.insert(code, Model::InFlight { waiters: 0 })),
                     (Begun::Joined, Some(Model::InFlight { waiters })) => {
                         model.insert(code, Model::InFlight { waiters: waiters + 1 });
                     }
-                    (Begun::Known(_), Some(Model::Done { .. })) => {}
+                    (Begun::Known((), _), Some(Model::Done { .. })) => {}
                     (Begun::Full(()), Some(Model::InFlight { waiters })) => prop_assert_eq!(waiters, LOGIN_WAITERS_MAX),
                     (Begun::Full(()), None | Some(Model::Done { .. })) => {
                         let in_flight = model.values().filter(|state| matches!(state, Model::InFlight { .. })).count();
@@ -153,12 +153,12 @@ proptest! {
             let (name, tick) = (key(&code.to_string()), Tick(now));
             let kept = until.get(&code).is_some_and(|&end| now < end);
             match codes.begin(name, (), tick) {
-                Begun::Exchange => {
+                Begun::Exchange(_) => {
                     prop_assert!(!kept);
                     codes.finish(name, Some(outcome(code.into())), tick);
                     until.insert(code, now + END.0);
                 }
-                Begun::Known(known) => prop_assert!(kept && known == outcome(code.into())),
+                Begun::Known(_, known) => prop_assert!(kept && known == outcome(code.into())),
                 other => prop_assert!(false, "{:?}", other),
             }
         }

@@ -70,6 +70,8 @@ pub struct SessionView<'a> {
     pub appid: &'a AppId,
     pub keys: &'a SessionKeys,
     pub created: Tick,
+    /// Of the refresh token that is valid now.
+    pub generation: u64,
 }
 
 struct User {
@@ -151,9 +153,10 @@ impl Sessions {
     /// The session, which counts as a use of it.
     pub fn find(&mut self, openid: &OpenId, session: SessionId, now: Tick) -> Option<SessionView<'_>> {
         let index = self.touch(openid, session, now)?;
-        let created = self.slots[index as usize].as_ref()?.created;
+        let session = self.slots[index as usize].as_ref()?;
+        let (created, generation) = (session.created, session.generation);
         let user = self.user(openid)?;
-        Some(SessionView { appid: &user.appid, keys: &user.keys, created })
+        Some(SessionView { appid: &user.appid, keys: &user.keys, created, generation })
     }
 
     /// Logout. Whether there was such a session.

@@ -139,6 +139,17 @@ impl Answer {
         out.extend_from_slice(&body[at..]);
     }
 
+    /// The answer with the columns of a `fields=id,name` selection only.
+    ///
+    /// # Errors
+    /// [`Fault::InvalidParam`] naming the columns there are.
+    pub fn select(&self, fields: &str) -> Result<Arc<Rendered>, Fault> {
+        let mut body = Vec::new();
+        self.project(&self.columns().select(fields)?, &mut body);
+        let etag = etag(&body);
+        Ok(Arc::new(Rendered { body: body.into(), etag }))
+    }
+
     #[must_use]
     pub fn columns(&self) -> &Columns {
         &self.shape.columns

@@ -1,0 +1,171 @@
+//! What an action finds on its shard: state that lives here and nowhere else, lanes to the backends, ways to other shards.
+//! Never here: a lock. A `RefCell` is borrowed for a statement, never across an await.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crossbeam::channel::Sender;
+use futures_channel::oneshot;
+
+use crate::actions::load::Loaded;
+use crate::actions::service::Service;
+use crate::backends::Backends;
+use crate::core::cache::Cache;
+use crate::core::config::checked::Value;
+use crate::core::fault::{Backend, Fault};
+use crate::core::flight::Flights;
+use crate::core::hash::{KeyHash, KeyHasher};
+use crate::core::ids::{OpenId, ShardId};
+use crate::core::jitter::Jitter;
+use crate::core::ledger::ShardLedger;
+use crate::core::ledger::access::AccessRecord;
+use crate::core::limit::{IpTable, OpenIdTable};
+use crate::core::login_codes::{CodeHasher, LoginCodes, LoginOutcome};
+use crate::core::mask::OpenIdMask;
+use crate::core::owner::OwnerMap;
+use crate::core::session::Sessions;
+use crate::core::time::{Tick, UnixSeconds};
+use crate::core::token::keys::KeyRing;
+use crate::core::token::memory::TokenMemory;
+use crate::core::token::revoked::Revocations;
+use crate::net::driver::Driver;
+use crate::proto::json::parse::Scratch;
+use crate::proto::json::rows::Answer;
+
+/// The same for all shards of a node, made once.
+pub struct Common {
+    pub service: Service,
+    pub owners: OwnerMap,
+    pub hasher: KeyHasher,
+    pub ips: IpTable,
+    pub keys: KeyRing,
+    pub codes: CodeHasher,
+    pub mask: OpenIdMask,
+    pub backends: Backends,
+}
+
+/// One shard's desk.
+pub struct Desk {
+    pub shard: ShardId,
+    pub common: Arc<Common>,
+    pub driver: Driver,
+    pub peers: Box<dyn Peers>,
+    pub ledger: Arc<ShardLedger>,
+    pub limits: RefCell<OpenIdTable>,
+    pub remembered: RefCell<TokenMemory>,
+    pub revoked: RefCell<Revocations>,
+    pub sessions: RefCell<Sessions>,
+    pub codes: RefCell<LoginCodes<oneshot::Sender<Result<LoginOutcome, Fault>>>>,
+    pub cache: RefCell<Cache<Answer>>,
+    pub flights: RefCell<Flights<oneshot::Sender<Result<Loaded, Fault>>>>,
+    pub jitter: RefCell<Jitter>,
+    pub json: RefCell<Scratch>,
+    pub spare: Spare,
+    pub front: Front,
+}
+
+/// What the connections of a shard share.
+pub struct Front {
+    /// Where finished requests are reported; `None`: no access log.
+    pub access: Option<Sender<AccessRecord>>,
+    /// Requests that wait for a backend or another shard.
+    pub in_flight: Cell<usize>,
+    pub draining: Cell<bool>,
+    /// Number of the next request id.
+    pub next_request: Cell<u64>,
+    pub date: Cell<DateText>,
+    /// Empty buffers for answers.
+    pub bufs: RefCell<Vec<Vec<u8>>>,
+}
+
+/// The `date` header, made once a second.
+#[derive(Clone, Copy)]
+pub struct DateText {
+    pub at: UnixSeconds,
+    pub text: [u8; 29],
+}
+
+/// Vectors that one request after the other borrows, so that the steady state allocates nothing.
+#[derive(Default)]
+pub struct Spare {
+    pub values: Cell<Vec<Value>>,
+    pub key: Cell<Vec<u8>>,
+}
+
+/// Work for another shard. It runs there within a turn; what takes longer is spawned.
+pub type Job = Box<dyn FnOnce(&Rc<Desk>) + Send>;
+
+/// The other shards of this node.
+pub trait Peers {
+    /// # Errors
+    /// That shard's mailbox is full, or the shard has ended.
+    fn post(&self, to: ShardId, job: Job) -> Result<(), Fault>;
+
+    /// How many shards there are, this one included.
+    fn count(&self) -> u16;
+}
+
+impl Desk {
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.driver.clock().now().tick
+    }
+
+    #[must_use]
+    pub fn unix(&self) -> UnixSeconds {
+        self.driver.clock().now().unix
+    }
+
+    /// The shard that owns a user, and the hash that its tables know him by.
+    #[must_use]
+    pub fn owner(&self, openid: &OpenId) -> (KeyHash, ShardId) {
+        self.common.owners.of(openid.as_str())
+    }
+
+    /// Runs `job` on a shard, this one included, and waits for what it sends back.
+    ///
+    /// # Errors
+    /// The shard's mailbox is full, or it dropped the question.
+    pub async fn ask<T: Send + 'static>(
+        self: &Rc<Self>,
+        to: ShardId,
+        job: impl FnOnce(&Rc<Self>, oneshot::Sender<T>) + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (reply, answer) = oneshot::channel();
+        if to == self.shard {
+            job(self, reply);
+        } else {
+            let posted = self.peers.post(to, Box::new(move |desk| job(desk, reply)));
+            self.count_ask(Backend::Owner, posted.is_ok());
+            posted?;
+        }
+        answer.await.map_err(|_| Fault::Busy(Backend::Owner))
+    }
+
+    /// Books one question to a backend.
+    pub fn count_ask(&self, backend: Backend, accepted: bool) {
+        let lane = self.ledger.lane(backend);
+        if accepted { lane.asked.one() } else { lane.full.one() }
+    }
+
+    /// Runs `work` to its end even if the one who waits for it leaves.
+    ///
+    /// # Errors
+    /// What `work` says; `Overloaded` when this shard has too many tasks.
+    pub async fn carry_out<T: 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>> + 'static,
+    ) -> Result<T, Fault> {
+        let (reply, answer) = oneshot::channel();
+        let spawned = self.driver.spawn(async move {
+            let _ = reply.send(work.await);
+        });
+        if !spawned {
+            return Err(Fault::Overloaded);
+        }
+        // A dropped reply means that the work panicked.
+        answer.await.unwrap_or(Err(Fault::Internal))
+    }
+}

@@ -1,0 +1,60 @@
+//! `respond`: a fixed answer from the configuration.
+//! `action = { respond = { body = '{"up":true}', status = 200, content_type = "application/json; charset=utf-8" } }`
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::actions::call::Call;
+use crate::actions::desk::Desk;
+use crate::actions::{Action, Outcome};
+use crate::core::config::checked::Config;
+use crate::core::fault::Fault;
+use crate::proto::reply::{Body, Reply};
+
+struct Respond {
+    status: u16,
+    content_type: Arc<str>,
+    body: Arc<[u8]>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    body: String,
+    #[serde(default = "ok")]
+    status: u16,
+    #[serde(default = "json")]
+    content_type: String,
+}
+
+/// # Errors
+/// What the value must be.
+pub fn build(value: &toml::Value, _: &Config) -> Result<Box<dyn Action>, String> {
+    let spec = Spec::deserialize(value.clone()).map_err(|error| error.to_string().trim().replace('\n', " "))?;
+    if !(200..=599).contains(&spec.status) {
+        return Err("status must be 200..=599".into());
+    }
+    if spec.content_type.is_empty() || spec.content_type.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) {
+        return Err("content_type must be printable ASCII".into());
+    }
+    let respond =
+        Respond { status: spec.status, content_type: spec.content_type.into(), body: spec.body.into_bytes().into() };
+    Ok(Box::new(respond))
+}
+
+impl Action for Respond {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let body = Body::Text { content_type: self.content_type.clone(), bytes: self.body.clone() };
+        Ok(Outcome::Now(Reply { status: self.status, headers: Vec::new(), body }))
+    }
+}
+
+const fn ok() -> u16 {
+    200
+}
+
+fn json() -> String {
+    "application/json; charset=utf-8".into()
+}

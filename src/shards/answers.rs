@@ -1,0 +1,219 @@
+//! Answers of one connection on their way out: written into a pooled buffer, booked once, sent together.
+//! Never here: an answer without its line in the books, a buffer kept by an idle connection.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use crate::actions::desk::{DateText, Desk};
+use crate::core::bounds::SEND_BUF_BYTES;
+use crate::core::fault::Fault;
+use crate::core::hash::KeyHash;
+use crate::core::ids::RequestId;
+use crate::core::ledger::Outcome;
+use crate::core::ledger::access::AccessRecord;
+use crate::core::method::Method;
+use crate::core::time::Tick;
+use crate::net::stream::{SendError, Stream};
+use crate::proto::http1::{
+    Persistence, ReplyContext, StreamCoding, Wire, imf_fixdate, write_chunk, write_last_chunk, write_reply,
+    write_stream_head,
+};
+use crate::proto::reply::{Body, Chunks, Reply};
+
+use super::pipeline::Tag;
+
+/// Buffers kept for reuse: more connections than this rarely answer within one turn.
+const SPARE_BUFS_MAX: usize = 64;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    pub addr: IpAddr,
+    /// As the limiter knows it.
+    pub key: KeyHash,
+}
+
+/// A request that has been started and not yet answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Open {
+    pub id: RequestId,
+    pub method: Option<Method>,
+    pub wire: Wire,
+    pub began: Tick,
+    pub bytes_in: usize,
+}
+
+/// What the connection does after an answer.
+pub enum After {
+    KeepAlive,
+    Close,
+    /// The body follows in pieces.
+    Stream(StreamCoding, Chunks, Streamed),
+}
+
+/// How an answer goes into the books once its stream has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Streamed {
+    status: u16,
+    head_bytes: usize,
+    pub persistence: Persistence,
+}
+
+pub struct Answers {
+    desk: Rc<Desk>,
+    pub peer: Peer,
+    out: Vec<u8>,
+}
+
+impl Answers {
+    pub const fn new(desk: Rc<Desk>, peer: Peer) -> Self {
+        Self { desk, peer, out: Vec::new() }
+    }
+
+    /// Whether enough is collected for a send.
+    pub const fn is_full(&self) -> bool {
+        self.out.len() >= SEND_BUF_BYTES
+    }
+
+    /// Appends bytes that answer no request by themselves.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.take_buf();
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Appends an answer and books it, or begins a stream.
+    pub fn answer(&mut self, open: &Open, tag: Tag, result: Result<Reply, Fault>) -> After {
+        let (reply, fault) = match result {
+            Ok(reply) => (reply, None),
+            Err(fault) => (Reply::from_fault(&fault, open.id.as_str()), Some(fault)),
+        };
+        let closes = self.desk.front.draining.get() || fault.as_ref().is_some_and(Fault::closes);
+        let persistence = if closes { Persistence::Close } else { open.wire.persistence };
+        let date = self.date();
+        let wire = Wire { persistence, ..open.wire };
+        let cx = ReplyContext { date: &date, request_id: open.id.as_str(), wire };
+        self.take_buf();
+        let before = self.out.len();
+        if let Body::Stream(_) = reply.body {
+            let coding = write_stream_head(&mut self.out, &reply, &cx);
+            let head_bytes = self.out.len() - before;
+            let Body::Stream(chunks) = reply.body else { unreachable!("looked at two lines above") };
+            return After::Stream(coding, chunks, Streamed { status: reply.status, head_bytes, persistence });
+        }
+        write_reply(&mut self.out, &reply, &cx);
+        let bytes_out = self.out.len() - before;
+        self.book(open, tag, Entry { status: reply.status, fault_code: fault.map(|f| f.verdict().code), bytes_out });
+        match persistence {
+            Persistence::KeepAlive => After::KeepAlive,
+            Persistence::Close => After::Close,
+        }
+    }
+
+    /// Appends a piece of a stream; answers how many bytes it takes on the wire.
+    pub fn piece(&mut self, coding: StreamCoding, piece: &[u8]) -> usize {
+        self.take_buf();
+        let before = self.out.len();
+        write_chunk(&mut self.out, coding, piece);
+        self.out.len() - before
+    }
+
+    /// Ends and books a stream of `body_bytes`. After a fault the end is left out: the client must see that it is broken.
+    pub fn end_stream(
+        &mut self,
+        open: &Open,
+        tag: Tag,
+        streamed: Streamed,
+        body: (StreamCoding, usize, Option<Fault>),
+    ) {
+        let (coding, body_bytes, fault) = body;
+        if fault.is_none() {
+            self.take_buf();
+            write_last_chunk(&mut self.out, coding);
+        }
+        let bytes_out = streamed.head_bytes + body_bytes;
+        let fault_code = fault.map(|fault| fault.verdict().code);
+        self.book(open, tag, Entry { status: streamed.status, fault_code, bytes_out });
+    }
+
+    /// Sends what the socket takes without waiting. True when everything has left.
+    pub fn flush_now(&mut self, stream: &Stream) -> Result<bool, SendError> {
+        if self.out.is_empty() {
+            return Ok(true);
+        }
+        let sent = stream.send_now(&self.out)?;
+        if sent < self.out.len() {
+            self.out.drain(..sent);
+            return Ok(false);
+        }
+        self.give_buf_back();
+        Ok(true)
+    }
+
+    /// Sends the rest; the stream's deadline bounds the wait.
+    pub async fn flush(&mut self, stream: &Stream) -> Result<(), SendError> {
+        stream.send_all(&self.out).await?;
+        self.give_buf_back();
+        Ok(())
+    }
+
+    fn book(&self, open: &Open, tag: Tag, entry: Entry) {
+        let clock = self.desk.driver.clock();
+        let duration = clock.refresh_tick().since(open.began);
+        let Entry { status, fault_code, bytes_out } = entry;
+        let (bytes_in, bytes_out) = (open.bytes_in as u64, bytes_out as u64);
+        self.desk.ledger.record(&Outcome { route: tag.route, status, fault_code, duration, bytes_in, bytes_out });
+        let Some(access) = &self.desk.front.access else { return };
+        let (unix, micros) = clock.wall();
+        let record = AccessRecord {
+            unix,
+            micros,
+            request_id: open.id,
+            route: tag.route,
+            method: open.method,
+            status,
+            fault_code,
+            bytes_in,
+            bytes_out,
+            duration,
+            shard: self.desk.shard,
+            openid_hash: tag.user.map(|user| user.hash.0),
+            remote: self.peer.addr,
+        };
+        if access.try_send(record).is_err() {
+            self.desk.ledger.access_log_dropped.one();
+        }
+    }
+
+    fn date(&self) -> [u8; 29] {
+        let now = self.desk.unix();
+        let known = self.desk.front.date.get();
+        if known.at == now {
+            return known.text;
+        }
+        let text = imf_fixdate(now);
+        self.desk.front.date.set(DateText { at: now, text });
+        text
+    }
+
+    fn take_buf(&mut self) {
+        if self.out.capacity() == 0 {
+            self.out = self.desk.front.bufs.borrow_mut().pop().unwrap_or_default();
+        }
+    }
+
+    fn give_buf_back(&mut self) {
+        self.out.clear();
+        let mut bufs = self.desk.front.bufs.borrow_mut();
+        let out = std::mem::take(&mut self.out);
+        if bufs.len() < SPARE_BUFS_MAX && out.capacity() <= 2 * SEND_BUF_BYTES {
+            bufs.push(out);
+        }
+    }
+}
+
+/// The part of the books that only the answer knows.
+struct Entry {
+    status: u16,
+    fault_code: Option<u32>,
+    bytes_out: usize,
+}

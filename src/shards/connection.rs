@@ -1,0 +1,351 @@
+//! One connection: receive, let the HTTP machine say what it means, serve, send once per batch.
+//! Never here: a kernel buffer held across an await, a wait without a deadline.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use futures_util::StreamExt;
+
+use crate::actions::desk::Desk;
+use crate::actions::{Outcome, Pending};
+use crate::core::fault::{Backend, Fault};
+use crate::core::ids::RequestId;
+use crate::core::ledger::CloseReason;
+use crate::core::method::Method;
+use crate::core::routes::Found;
+use crate::net::sockets::End;
+use crate::net::stream::{Received, RecvError, SendError, Stream};
+use crate::proto::http1::{
+    Awaiting, BodyMode, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding, Version, Wire,
+};
+use crate::proto::reply::{Chunks, Reply};
+use crate::proto::request::{Header, Request, header};
+
+use super::answers::{After, Answers, Open, Peer, Streamed};
+use super::guard::{guard, guard_pending};
+use super::migrate::Streak;
+use super::pipeline::{Arrival, Tag, serve};
+
+pub struct Conversation {
+    stream: Stream,
+    desk: Rc<Desk>,
+    machine: Machine,
+    answers: Answers,
+    awaiting: Awaiting,
+    /// Bytes of the present request so far.
+    bytes_in: usize,
+    pub streak: Streak,
+}
+
+/// How a connection ends on this shard.
+pub enum Ending {
+    /// Everything is said; the client gets its last bytes.
+    Gently(CloseReason),
+    /// Nobody listens any more.
+    AtOnce(CloseReason),
+    /// It goes on at its user's shard.
+    Move,
+}
+
+/// What the bytes at hand come to.
+enum Step {
+    Read(Awaiting),
+    GoOn,
+    Wait(Box<Waiting>),
+    Stream(Box<Streaming>),
+    Close(CloseReason),
+}
+
+/// A request that waits for a backend or another shard.
+struct Waiting {
+    open: Open,
+    tag: Tag,
+    backend: Backend,
+    pending: Pending,
+}
+
+/// An answer that is sent in pieces.
+struct Streaming {
+    open: Open,
+    tag: Tag,
+    coding: StreamCoding,
+    chunks: Chunks,
+    streamed: Streamed,
+}
+
+impl Conversation {
+    pub fn new(stream: Stream, desk: Rc<Desk>, peer: Peer) -> Self {
+        let server = &desk.common.service.config.server;
+        let limits = Limits {
+            head_bytes_max: server.head_bytes_max,
+            target_bytes_max: server.target_bytes_max,
+            headers_max: server.headers_max,
+        };
+        let answers = Answers::new(desk.clone(), peer);
+        let awaiting = Awaiting::Request;
+        let machine = Machine::new(limits);
+        Self { stream, desk, machine, answers, awaiting, bytes_in: 0, streak: Streak::default() }
+    }
+
+    /// The stream, when the conversation has ended.
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    /// Bytes of a request that has not begun to be read, for whoever serves the connection next.
+    pub fn take_unread(&mut self) -> Vec<u8> {
+        self.machine.take_unread()
+    }
+
+    pub async fn run(&mut self) -> Ending {
+        self.set_read_deadline();
+        loop {
+            let input = match self.stream.recv().await {
+                Ok(input) => input,
+                Err(RecvError::End(End::Closed)) => return Ending::AtOnce(CloseReason::ClientClosed),
+                Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
+                Err(RecvError::TimedOut) => match self.silence().await {
+                    Some(ending) => return ending,
+                    None => continue,
+                },
+            };
+            match self.work_off(input).await {
+                Ok(None) => {}
+                Ok(Some(ending)) => return ending,
+                Err(SendError::Broken) => return Ending::AtOnce(CloseReason::Reset),
+                Err(SendError::TimedOut) => return Ending::AtOnce(CloseReason::Timeout),
+            }
+            if self.streak.moves(self.desk.shard) && self.machine.is_idle() {
+                return Ending::Move;
+            }
+        }
+    }
+
+    /// Serves everything that lies whole in the bytes received; the answers leave together.
+    async fn work_off(&mut self, mut input: Received) -> Result<Option<Ending>, SendError> {
+        let mut at = 0;
+        loop {
+            let bytes = input.get_mut(at..).unwrap_or_default();
+            let (consumed, step) = self.step(bytes);
+            at += consumed;
+            match step {
+                Step::GoOn if !self.answers.is_full() => {}
+                Step::Read(awaiting) => {
+                    drop(input);
+                    self.flush().await?;
+                    self.await_next(awaiting);
+                    return Ok(None);
+                }
+                Step::Close(reason) => {
+                    drop(input);
+                    self.flush().await?;
+                    return Ok(Some(Ending::Gently(reason)));
+                }
+                slow => {
+                    // What follows may wait: the kernel's buffer goes home, the rest of its bytes stays with us.
+                    input = Received::Copied(input.get(at..).unwrap_or_default().to_vec());
+                    at = 0;
+                    self.flush().await?;
+                    if let Some(reason) = self.wait(slow).await? {
+                        drop(input);
+                        self.flush().await?;
+                        return Ok(Some(Ending::Gently(reason)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One event of the machine.
+    fn step(&mut self, bytes: &mut [u8]) -> (usize, Step) {
+        let desk = &self.desk;
+        let mut table = HeaderTable::new();
+        let advance = self.machine.advance(bytes, &mut table, |method, path| body_max(desk, method, path));
+        let consumed = advance.consumed;
+        self.bytes_in += consumed;
+        let step = match advance.event {
+            Event::NeedMore(awaiting) => Step::Read(awaiting),
+            Event::SendContinue => {
+                self.answers.push(CONTINUE);
+                Step::GoOn
+            }
+            Event::Request { request, wire } => {
+                let open = open(desk, &request, wire, std::mem::take(&mut self.bytes_in));
+                let from = Arrival { ip: self.answers.peer.key, id: open.id };
+                let mut tag = Tag::default();
+                let outcome = guard(desk, open.id, || serve(desk, from, request, &mut tag));
+                self.streak.saw(tag.user);
+                match outcome {
+                    Ok(Outcome::Later(backend, pending)) => admit_wait(desk, Waiting { open, tag, backend, pending })
+                        .unwrap_or_else(|fault| answered(&mut self.answers, open, tag, Err(fault))),
+                    Ok(Outcome::Now(reply)) => answered(&mut self.answers, open, tag, Ok(reply)),
+                    Err(fault) => answered(&mut self.answers, open, tag, Err(fault)),
+                }
+            }
+            Event::Fault { fault, wire } => {
+                let open = unread(desk, wire, std::mem::take(&mut self.bytes_in));
+                self.answers.answer(&open, Tag::default(), Err(fault));
+                Step::Close(CloseReason::Fault)
+            }
+        };
+        (consumed, step)
+    }
+
+    /// Does what takes longer than this turn. A reason means that the connection ends after it.
+    async fn wait(&mut self, step: Step) -> Result<Option<CloseReason>, SendError> {
+        let next = match step {
+            Step::Wait(waiting) => self.finish(*waiting).await,
+            other => other,
+        };
+        match next {
+            Step::Stream(streaming) => self.send_stream(*streaming).await,
+            Step::Close(reason) => Ok(Some(reason)),
+            Step::Read(_) | Step::GoOn | Step::Wait(_) => Ok(None),
+        }
+    }
+
+    async fn finish(&mut self, waiting: Waiting) -> Step {
+        let Waiting { open, tag, backend, pending } = waiting;
+        let config = &self.desk.common.service.config.server;
+        let deadline = self.desk.tick().after(config.request_timeout);
+        self.stream.set_deadline(Some(deadline));
+        let result = {
+            let mut work = pin!(guard_pending(&self.desk, open.id, pending));
+            poll_fn(|cx| match work.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending if self.stream.timed_out() && self.desk.tick() >= deadline => {
+                    Poll::Ready(Err(Fault::Timeout(backend)))
+                }
+                Poll::Pending => Poll::Pending,
+            })
+            .await
+        };
+        let in_flight = &self.desk.front.in_flight;
+        in_flight.set(in_flight.get() - 1);
+        if matches!(result, Err(Fault::Timeout(_))) {
+            self.desk.ledger.lane(backend).timeouts.one();
+        }
+        answered(&mut self.answers, open, tag, result)
+    }
+
+    async fn send_stream(&mut self, streaming: Streaming) -> Result<Option<CloseReason>, SendError> {
+        let Streaming { open, tag, coding, mut chunks, streamed } = streaming;
+        let mut body_bytes = 0;
+        let mut fault = None;
+        while let Some(piece) = chunks.0.next().await {
+            match piece {
+                Ok(piece) => body_bytes += self.answers.piece(coding, &piece),
+                Err(broken) => {
+                    fault = Some(broken);
+                    break;
+                }
+            }
+            self.flush().await?;
+        }
+        let broken = fault.is_some();
+        self.answers.end_stream(&open, tag, streamed, (coding, body_bytes, fault));
+        let ends = broken || coding == StreamCoding::UntilClose || streamed.persistence == Persistence::Close;
+        Ok(ends.then_some(if broken { CloseReason::Fault } else { CloseReason::Finished }))
+    }
+
+    async fn flush(&mut self) -> Result<(), SendError> {
+        if self.answers.flush_now(&self.stream)? {
+            return Ok(());
+        }
+        let wait = self.desk.common.service.config.server.write_timeout;
+        self.stream.set_deadline(Some(self.desk.tick().after(wait)));
+        self.answers.flush(&self.stream).await
+    }
+
+    /// The deadline has passed without a byte. `None`: it was not this connection's time yet.
+    async fn silence(&mut self) -> Option<Ending> {
+        let fault = match self.awaiting {
+            Awaiting::Request if self.desk.front.draining.get() => return Some(Ending::Gently(CloseReason::Draining)),
+            Awaiting::Request => return Some(Ending::Gently(CloseReason::Idle)),
+            Awaiting::Head => Fault::HeadTimeout,
+            Awaiting::Body => Fault::BodyTimeout,
+        };
+        let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
+        let open = unread(&self.desk, wire, std::mem::take(&mut self.bytes_in));
+        self.answers.answer(&open, Tag::default(), Err(fault));
+        match self.flush().await {
+            Ok(()) => Some(Ending::Gently(CloseReason::Timeout)),
+            Err(_) => Some(Ending::AtOnce(CloseReason::Timeout)),
+        }
+    }
+
+    /// A head has one deadline from its first byte on; a body and silence between requests start afresh.
+    fn await_next(&mut self, awaiting: Awaiting) {
+        let was = std::mem::replace(&mut self.awaiting, awaiting);
+        if (was, awaiting) != (Awaiting::Head, Awaiting::Head) {
+            self.set_read_deadline();
+        }
+    }
+
+    fn set_read_deadline(&self) {
+        let server = &self.desk.common.service.config.server;
+        let wait = match self.awaiting {
+            Awaiting::Request => server.idle_timeout,
+            Awaiting::Head => server.head_timeout,
+            Awaiting::Body => server.body_timeout,
+        };
+        self.stream.set_deadline(Some(self.desk.tick().after(wait)));
+    }
+}
+
+/// Writes an answer; says what the connection does next.
+fn answered(answers: &mut Answers, open: Open, tag: Tag, result: Result<Reply, Fault>) -> Step {
+    let failed = result.is_err();
+    match answers.answer(&open, tag, result) {
+        After::KeepAlive => Step::GoOn,
+        After::Close if failed => Step::Close(CloseReason::Fault),
+        After::Close => Step::Close(CloseReason::Finished),
+        After::Stream(coding, chunks, streamed) => {
+            Step::Stream(Box::new(Streaming { open, tag, coding, chunks, streamed }))
+        }
+    }
+}
+
+/// Requests that wait are bounded; one too many is refused before its work has begun.
+fn admit_wait(desk: &Desk, waiting: Waiting) -> Result<Step, Fault> {
+    let in_flight = &desk.front.in_flight;
+    if in_flight.get() >= desk.common.service.config.server.in_flight_max {
+        return Err(Fault::Overloaded);
+    }
+    in_flight.set(in_flight.get() + 1);
+    Ok(Step::Wait(Box::new(waiting)))
+}
+
+fn open(desk: &Desk, request: &Request<'_>, wire: Wire, bytes_in: usize) -> Open {
+    desk.ledger.request_started();
+    let method = Some(request.method);
+    Open { id: request_id(desk, request.headers), method, wire, began: desk.tick(), bytes_in }
+}
+
+/// A request that could not be read has nothing but an identity.
+fn unread(desk: &Desk, wire: Wire, bytes_in: usize) -> Open {
+    desk.ledger.request_started();
+    Open { id: own_request_id(desk), method: None, wire, began: desk.tick(), bytes_in }
+}
+
+/// The client's identity when it is well formed, else one of ours.
+fn request_id(desk: &Desk, headers: &[Header<'_>]) -> RequestId {
+    header(headers, "x-request-id").and_then(RequestId::from_client).unwrap_or_else(|| own_request_id(desk))
+}
+
+fn own_request_id(desk: &Desk) -> RequestId {
+    let next = &desk.front.next_request;
+    next.set(next.get().wrapping_add(1));
+    RequestId::from_number(next.get())
+}
+
+/// A body is bounded by its route; a path without one is refused before its body is read.
+fn body_max(desk: &Desk, method: Method, path: &str) -> Result<usize, Fault> {
+    match desk.common.service.router.find(method, path) {
+        Found::Route { route, .. } => Ok(route.body_bytes_max),
+        Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
+        Found::Unknown => Err(Fault::RouteUnknown),
+    }
+}

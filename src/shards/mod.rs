@@ -1,0 +1,14 @@
+//! A shard's life: where it runs, its desk, the pipeline from request to reply, mail between shards, drain.
+//! Never here: SQL, JSON fields, what a route means.
+
+mod accept;
+mod answers;
+mod connection;
+pub mod control;
+mod guard;
+mod mesh;
+mod migrate;
+pub mod node;
+mod pipeline;
+pub mod plan;
+mod shard;

@@ -1,0 +1,239 @@
+//! The way of a request, top to bottom: address limit → route → token → owner shard (openid limits) → action.
+//! Never here: bytes, sockets, SQL. A guard either lets pass or answers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::actions::call::{Call, Held};
+use crate::actions::desk::Desk;
+use crate::actions::service::{ServedRoute, Service};
+use crate::actions::{Home, Outcome};
+use crate::core::config::checked::Auth;
+use crate::core::fault::{Backend, Fault, LimitState};
+use crate::core::hash::KeyHash;
+use crate::core::ids::{RequestId, RouteId, ShardId};
+use crate::core::limit::Rule;
+use crate::core::routes::{Found, PathParams};
+use crate::core::token::access::{self, Caller};
+use crate::proto::reply::Reply;
+use crate::proto::request::{Request, header};
+
+use super::guard::{guard, guard_pending};
+
+/// What the books want to know of a request beside its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tag {
+    pub route: Option<RouteId>,
+    pub user: Option<User>,
+}
+
+/// A user as the node knows him.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    pub hash: KeyHash,
+    pub owner: ShardId,
+}
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The address, as the limiter knows it.
+    pub ip: KeyHash,
+    pub id: RequestId,
+}
+
+/// Where the rest of a request happens.
+enum Place {
+    Here,
+    /// The owner counts, the action runs here.
+    LimitThere,
+    /// The owner counts and acts.
+    AllThere,
+}
+
+/// Serves a request: at once where everything is on this shard.
+///
+/// # Errors
+/// What the client is told.
+pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag) -> Result<Outcome, Fault> {
+    let service = &desk.common.service;
+    admit_ip(desk, from.ip, &service.ip_rules)?;
+    let (id, params) = find(service, &request)?;
+    tag.route = Some(id);
+    let route = &service.routes[usize::from(id.0)];
+    admit_ip(desk, from.ip, &route.ip_rules)?;
+    if route.auth == Auth::None {
+        return route.action.call(desk, Call { request, path: &params, caller: None, route: id });
+    }
+    let (caller, user) = authenticate(desk, &request)?;
+    tag.user = Some(user);
+    match place(desk, route, user) {
+        Place::Here => {
+            admit_user(desk, user.hash, &route.openid_rules)?;
+            route.action.call(desk, Call { request, path: &params, caller: Some(&caller), route: id })
+        }
+        Place::LimitThere => Ok(limit_there(desk, Held::of(&request), caller, user, id)),
+        Place::AllThere => Ok(send_there(desk, Held::of(&request), Errand { caller, user, route: id, id: from.id })),
+    }
+}
+
+fn admit_ip(desk: &Desk, ip: KeyHash, rules: &[Rule]) -> Result<(), Fault> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    match desk.common.ips.admit_all(ip, rules, desk.tick()) {
+        Ok(_) => Ok(()),
+        Err(state) => {
+            desk.ledger.limiter.refused_ip.one();
+            Err(Fault::RateLimited(state))
+        }
+    }
+}
+
+fn find<'r, 'p>(service: &'r Service, request: &Request<'p>) -> Result<(RouteId, PathParams<'r, 'p>), Fault> {
+    match service.router.find(request.method, request.path) {
+        Found::Route { id, params, .. } => Ok((id, params)),
+        Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
+        Found::Unknown => Err(Fault::RouteUnknown),
+    }
+}
+
+/// A token that this shard has verified before costs a look-up; any other an HMAC.
+fn authenticate(desk: &Desk, request: &Request<'_>) -> Result<(Arc<Caller>, User), Fault> {
+    let token = bearer(request)?;
+    let known = desk.remembered.borrow_mut().lookup(token, desk.unix());
+    let caller = match known {
+        Some(caller) => {
+            desk.ledger.tokens.remembered.one();
+            caller
+        }
+        None => verify(desk, token)?,
+    };
+    let (hash, owner) = desk.owner(&caller.openid);
+    let refused = desk.revoked.borrow().refuses(&caller, desk.common.owners.slot(hash));
+    match refused {
+        None => Ok((caller, User { hash, owner })),
+        Some(fault) => {
+            desk.ledger.tokens.refused.one();
+            Err(fault)
+        }
+    }
+}
+
+fn bearer<'a>(request: &Request<'a>) -> Result<&'a [u8], Fault> {
+    let value = header(request.headers, "authorization").ok_or(Fault::TokenMissing)?;
+    // The scheme is case-insensitive (RFC 9110 §11.1), the token is not.
+    match value.split_first_chunk::<7>() {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Ok(token.trim_ascii_start()),
+        _ => Err(Fault::TokenMissing),
+    }
+}
+
+fn verify(desk: &Desk, token: &[u8]) -> Result<Arc<Caller>, Fault> {
+    match access::verify(&desk.common.keys, token, desk.unix()) {
+        Ok(caller) => {
+            let caller = Arc::new(caller);
+            desk.ledger.tokens.verified.one();
+            desk.remembered.borrow_mut().remember(token, caller.clone());
+            Ok(caller)
+        }
+        Err(fault) => {
+            desk.ledger.tokens.refused.one();
+            Err(fault)
+        }
+    }
+}
+
+fn place(desk: &Desk, route: &ServedRoute, user: User) -> Place {
+    if user.owner == desk.shard {
+        return Place::Here;
+    }
+    match (route.action.home(), route.openid_rules.is_empty()) {
+        (Home::Owner, _) => Place::AllThere,
+        (Home::Anywhere, false) => Place::LimitThere,
+        (Home::Anywhere, true) => Place::Here,
+    }
+}
+
+/// On the owner's shard only: the bucket is there and nowhere else.
+fn admit_user(desk: &Desk, user: KeyHash, rules: &[Rule]) -> Result<(), Fault> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let admitted: Result<Option<LimitState>, LimitState> = desk.limits.borrow_mut().admit_all(user, rules, desk.tick());
+    match admitted {
+        Ok(_) => {
+            desk.ledger.limiter.admitted.one();
+            Ok(())
+        }
+        Err(state) => {
+            desk.ledger.limiter.refused_openid.one();
+            Err(Fault::RateLimited(state))
+        }
+    }
+}
+
+/// One question to the owner, then the action here.
+fn limit_there(desk: &Rc<Desk>, mut held: Held, caller: Arc<Caller>, user: User, id: RouteId) -> Outcome {
+    let desk = desk.clone();
+    Outcome::Later(
+        Backend::Owner,
+        Box::pin(async move {
+            let asked = desk.ask(user.owner, move |owner, reply| {
+                let route = &owner.common.service.routes[usize::from(id.0)];
+                let _ = reply.send(admit_user(owner, user.hash, &route.openid_rules));
+            });
+            asked.await??;
+            match held.with(|request| act(&desk, request, &caller, id))? {
+                Outcome::Now(reply) => Ok(reply),
+                Outcome::Later(_, pending) => pending.await,
+            }
+        }),
+    )
+}
+
+/// What a request needs on its user's shard.
+struct Errand {
+    caller: Arc<Caller>,
+    user: User,
+    route: RouteId,
+    id: RequestId,
+}
+
+/// The whole request goes to the owner, the reply comes back.
+fn send_there(desk: &Rc<Desk>, held: Held, errand: Errand) -> Outcome {
+    let desk = desk.clone();
+    Outcome::Later(
+        Backend::Owner,
+        Box::pin(async move {
+            let asked = desk.ask(errand.user.owner, move |owner, reply| {
+                let worker = owner.clone();
+                // If the table of tasks is full the reply is dropped with the task, which tells the asker.
+                owner.driver.spawn(async move {
+                    let _ = reply.send(run_errand(&worker, held, errand).await);
+                });
+            });
+            asked.await?
+        }),
+    )
+}
+
+async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand) -> Result<Reply, Fault> {
+    let Errand { caller, user, route, id } = errand;
+    let rules = &owner.common.service.routes[usize::from(route.0)].openid_rules;
+    let outcome = guard(owner, id, || {
+        admit_user(owner, user.hash, rules)?;
+        held.with(|request| act(owner, request, &caller, route))
+    })?;
+    match outcome {
+        Outcome::Now(reply) => Ok(reply),
+        Outcome::Later(_, pending) => guard_pending(owner, id, pending).await,
+    }
+}
+
+fn act(desk: &Rc<Desk>, request: Request<'_>, caller: &Arc<Caller>, id: RouteId) -> Result<Outcome, Fault> {
+    let service = &desk.common.service;
+    let (_, params) = find(service, &request)?;
+    let route = &service.routes[usize::from(id.0)];
+    route.action.call(desk, Call { request, path: &params, caller: Some(caller), route: id })
+}

@@ -1,0 +1,236 @@
+//! The life of one shard: built on its own pinned thread, turns, is drained, leaves.
+//! Never here: a shard that leaves before the node says so; others may still ask it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::RandomState;
+use crossbeam::channel::Sender;
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+
+use crate::actions::desk::{Common, DateText, Desk, Front, Peers, Spare};
+use crate::core::bounds;
+use crate::core::cache::{Cache, Spaces};
+use crate::core::flight::Flights;
+use crate::core::ids::ShardId;
+use crate::core::jitter::Jitter;
+use crate::core::ledger::ShardLedger;
+use crate::core::ledger::access::AccessRecord;
+use crate::core::limit::OpenIdTable;
+use crate::core::login_codes::LoginCodes;
+use crate::core::session::Sessions;
+use crate::core::time::{Tick, UnixSeconds};
+use crate::core::token::memory::TokenMemory;
+use crate::core::token::revoked::Revocations;
+use crate::net::clock::ClockZero;
+use crate::net::driver::{Driver, DriverLimits, Hooks};
+use crate::net::entropy::random_u64;
+use crate::net::listener::ListenerKey;
+use crate::proto::json::parse::Scratch;
+
+use super::accept::door;
+use super::control::{Control, Phase};
+use super::mesh::{Mailbox, Mesh};
+
+/// glommio looks at foreign wakes and its own timers at least this often, although the driver wakes itself without end while
+/// it is busy. Measured at saturation: 110 µs median for a wake, at no CPU cost.
+const PREEMPT: Duration = Duration::from_micros(200);
+/// glommio's own rings carry nothing but the doorbell.
+const GLOMMIO_RING_DEPTH: usize = 128;
+const GLOMMIO_IO_BYTES: usize = 64 << 10;
+/// How often gauges are taken and what has ended is dropped.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often a draining shard looks whether it is empty.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
+/// Tasks that a shard without work has while it drains: housekeeping and the look-out.
+const RESIDENT_TASKS: usize = 2;
+/// Ended entries dropped per round and table: a bounded pause, and more than a second of logins can add.
+const EXPIRED_PER_ROUND: usize = 20_000;
+
+/// Everything that a shard is made of, on its way to its thread.
+pub struct Seed {
+    pub id: ShardId,
+    pub cpu: usize,
+    pub common: Arc<Common>,
+    pub boxes: Arc<[Mailbox]>,
+    pub control: Arc<Control>,
+    pub listener: TcpListener,
+    pub ledger: Arc<ShardLedger>,
+    pub zero: ClockZero,
+    pub access: Option<Sender<AccessRecord>>,
+    /// Told once: the shard serves, or why it cannot.
+    pub ready: Sender<io::Result<()>>,
+}
+
+struct Shard {
+    desk: Rc<Desk>,
+    mesh: Mesh,
+    control: Arc<Control>,
+    door: Cell<Option<ListenerKey>>,
+    phase: Cell<Phase>,
+}
+
+/// Starts the shard's thread.
+///
+/// # Errors
+/// The CPU is not there, or no thread can be made.
+pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
+    let (name, cpu) = (format!("shard-{}", seed.id.0), seed.cpu);
+    LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        .name(&name)
+        .preempt_timer(PREEMPT)
+        .ring_depth(GLOMMIO_RING_DEPTH)
+        .io_memory(GLOMMIO_IO_BYTES)
+        .spawn(move || live(seed))
+        .map_err(|error| format!("{name} on CPU {cpu}: {error}"))
+}
+
+async fn live(seed: Seed) {
+    let ready = seed.ready.clone();
+    let (shard, driver) = match Shard::new(seed) {
+        Ok(built) => built,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    let _ = ready.send(Ok(()));
+    let desk = shard.desk.clone();
+    driver.spawn(async move { keep_house(&desk).await });
+    if let Err(error) = driver.run(&shard).await {
+        tracing::error!(shard = shard.desk.shard.0, %error, "a shard cannot run");
+    }
+}
+
+impl Shard {
+    fn new(seed: Seed) -> io::Result<(Self, Driver)> {
+        let server = &seed.common.service.config.server;
+        let limits = DriverLimits {
+            sockets_max: server.connections_max,
+            // A waiting request may have a task for its work and, on another shard, one for its errand.
+            background_tasks_max: 2 * server.in_flight_max + RESIDENT_TASKS,
+        };
+        let doorbell = seed.boxes[usize::from(seed.id.0)].doorbell().clone();
+        let driver = Driver::new(limits, doorbell, seed.zero)?;
+        let mesh = Mesh::new(seed.boxes.clone(), seed.id);
+        let desk = Rc::new(desk(&seed, driver.clone(), mesh.clone()));
+        let key = driver.listen(seed.listener, door(&desk));
+        let shard =
+            Self { desk, mesh, control: seed.control, door: Cell::new(Some(key)), phase: Cell::new(Phase::Serving) };
+        Ok((shard, driver))
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        match phase {
+            Phase::Serving => {}
+            Phase::Draining => self.drain(),
+            Phase::Stopped => self.desk.driver.stop(),
+        }
+    }
+
+    fn drain(&self) {
+        self.desk.front.draining.set(true);
+        if let Some(door) = self.door.take() {
+            self.desk.driver.close_door(door);
+        }
+        self.desk.driver.interrupt_waits();
+        let (desk, control) = (self.desk.clone(), self.control.clone());
+        self.desk.driver.spawn(async move {
+            while desk.driver.sockets() > 0 || desk.driver.doors() > 0 || desk.driver.tasks() > RESIDENT_TASKS {
+                desk.driver.sleep(DRAIN_LOOK).await;
+            }
+            control.drained();
+        });
+    }
+}
+
+impl Hooks for Shard {
+    fn receive(&self) {
+        let phase = self.control.phase();
+        if phase != self.phase.get() {
+            self.enter(phase);
+        }
+        self.mesh.work_off(&self.desk);
+    }
+
+    fn has_mail(&self) -> bool {
+        self.control.phase() != self.phase.get() || self.mesh.has_mail()
+    }
+
+    fn turn_ended(&self, began: Tick, ended: Tick) {
+        let turns = &self.desk.ledger.turns;
+        turns.turns.one();
+        turns.busy_nanos.add(ended.0.saturating_sub(began.0));
+        turns.heartbeat_nanos.set(ended.0);
+    }
+}
+
+fn desk(seed: &Seed, driver: Driver, mesh: Mesh) -> Desk {
+    let config = &seed.common.service.config;
+    let shards = usize::from(mesh.count());
+    let share = |total: usize| total.div_ceil(shards);
+    let spaces = Spaces::of(config);
+    Desk {
+        shard: seed.id,
+        common: seed.common.clone(),
+        driver,
+        peers: Box::new(mesh),
+        ledger: seed.ledger.clone(),
+        limits: RefCell::new(OpenIdTable::new(share(config.limiter.openids_max))),
+        remembered: RefCell::new(TokenMemory::new(config.token.remembered_max, random_state())),
+        revoked: RefCell::new(Revocations::new()),
+        sessions: RefCell::new(Sessions::new(
+            share(config.token.sessions_max),
+            config.token.session_idle,
+            random_state(),
+        )),
+        codes: RefCell::new(LoginCodes::new(share(bounds::LOGIN_CODES_MAX))),
+        cache: RefCell::new(Cache::new(config.cache.bytes_max, &spaces, seed.common.hasher.clone())),
+        flights: RefCell::new(Flights::new(&spaces, seed.common.hasher.clone())),
+        jitter: RefCell::new(Jitter::new(random_u64())),
+        json: RefCell::new(Scratch::new()),
+        spare: Spare::default(),
+        front: front(seed.access.clone()),
+    }
+}
+
+fn front(access: Option<Sender<AccessRecord>>) -> Front {
+    Front {
+        access,
+        in_flight: Cell::new(0),
+        draining: Cell::new(false),
+        next_request: Cell::new(random_u64()),
+        date: Cell::new(DateText { at: UnixSeconds(u64::MAX), text: [0; 29] }),
+        bufs: RefCell::default(),
+    }
+}
+
+fn random_state() -> RandomState {
+    RandomState::with_seeds(random_u64(), random_u64(), random_u64(), random_u64())
+}
+
+/// Drops what has ended and takes the gauges, once a second.
+async fn keep_house(desk: &Rc<Desk>) {
+    loop {
+        desk.driver.sleep(HOUSEKEEPING).await;
+        let (tick, unix) = (desk.tick(), desk.unix());
+        desk.sessions.borrow_mut().expire(tick, EXPIRED_PER_ROUND);
+        desk.codes.borrow_mut().expire(tick, EXPIRED_PER_ROUND);
+        desk.revoked.borrow_mut().expire(unix);
+        take_gauges(desk, tick);
+    }
+}
+
+fn take_gauges(desk: &Desk, tick: Tick) {
+    let ledger = &desk.ledger;
+    ledger.turns.heartbeat_nanos.set(tick.0);
+    ledger.sessions.open.set(desk.sessions.borrow().len() as u64);
+    let stats = desk.cache.borrow().stats();
+    ledger.cache.bytes.set(stats.bytes as u64);
+    ledger.cache.entries.set(stats.entries as u64);
+}
