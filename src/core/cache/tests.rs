@@ -130,7 +130,7 @@ fn what_is_in_use_survives_a_scan_of_ten_times_the_cache() {
 fn what_was_in_use_returns_to_the_main_queue_after_its_end() {
     let weight = 100 + 4 + ENTRY_OVERHEAD_BYTES;
     let (mut cache, [space, _]) = cache(100 * weight);
-    let mut load = |cache: &mut Cache<()>, number: u32, ends: u64, now: u64| {
+    let load = |cache: &mut Cache<()>, number: u32, ends: u64, now: u64| {
         cache.insert(Key { space, bytes: &number.to_be_bytes() }, row((), 100, Tick(ends)), Tick(now));
     };
     load(&mut cache, 0, 100, 0);
