@@ -154,7 +154,9 @@ impl IpTable {
             Decision::Refuse(state) => return Some(Err(state)),
         };
         swap(&keys[entry.way], entry.key, key.0).ok()?;
-        self.displaced.fetch_add(u64::from(entry.tat > now.0), Relaxed);
+        if entry.tat > now.0 {
+            self.displaced.fetch_add(1, Relaxed);
+        }
         let seen = match swap(&tats[entry.way], entry.tat, next) {
             Ok(()) => return Some(Ok(state)),
             Err(seen) => seen,
