@@ -74,12 +74,14 @@ fn memory(bench: &mut Criterion) {
         b.iter(|| memory.lookup(black_box(minted[15_000].as_bytes()), NOW));
     });
     let caller = Arc::new(verify(&ring, warm, NOW).expect("valid"));
+    let callers: Vec<_> =
+        minted.iter().map(|token| Arc::new(verify(&ring, token.as_bytes(), NOW).expect("valid"))).collect();
     let mut next = 0;
     bench.bench_function("memory/remember_full", |b| {
         b.iter_batched(
             || {
-                next = (next + 1) % 20_000;
-                (minted[next].as_bytes(), Arc::clone(&caller))
+                next = (next + 1) % minted.len();
+                (minted[next].as_bytes(), Arc::clone(&callers[next]))
             },
             |(token, caller)| memory.remember(token, caller),
             BatchSize::SmallInput,

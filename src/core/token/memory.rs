@@ -2,7 +2,8 @@
 //! Never here: a token that was not verified; a caller handed out for a text that differs in one byte.
 //!
 //! Full, it forgets one token per new one, by second chance (CLOCK): dropping a whole generation at once would free tens of
-//! thousands of texts in one turn of the shard. An entry takes about 0.7 KiB: 330 bytes of text, the caller, the indexes.
+//! thousands of texts in one turn of the shard. A session has one entry, its newest token: a phone does not go back to
+//! the one it has refreshed, and a client that collects tokens cannot fill the table with them. An entry takes about 0.7 KiB: 330 bytes of text, the caller, the indexes.
 
 use std::sync::Arc;
 
@@ -80,6 +81,7 @@ impl TokenMemory {
             return;
         }
         let (session, expires) = (caller.session, caller.expires);
+        self.forget_session(session);
         let index = self.vacancy();
         self.entries[index as usize] = Some(Entry { hash, expires, text: token.into(), caller, session, used: false });
         let entries = &self.entries;
@@ -90,11 +92,10 @@ impl TokenMemory {
         debug_assert!(self.by_token.len() <= self.count_max && self.by_token.len() == self.by_session.len());
     }
 
-    /// Forgets every token of a session that was closed.
+    /// Forgets the token of a session that was closed.
     pub fn forget_session(&mut self, session: SessionId) {
-        while let Some(&index) = self.by_session.find(session_hash(session), |&at| {
-            self.entries[at as usize].as_ref().is_some_and(|entry| entry.session == session)
-        }) {
+        let of_session = |&at: &u32| self.entries[at as usize].as_ref().is_some_and(|entry| entry.session == session);
+        if let Some(&index) = self.by_session.find(session_hash(session), of_session) {
             self.remove(index);
         }
     }
