@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 use super::conns::Conns;
 use crate::args::ServerArgs;
-use crate::sys::epoll::{Epoll, Interest};
+use crate::sys::epoll::{Epoll, Interest, Peer, Ready};
 
 /// One recv takes a pipelined burst of requests as well.
 const RECV_BYTES: usize = 16 * 1024;
@@ -24,11 +24,11 @@ pub fn serve(args: &ServerArgs) -> io::Result<()> {
     let mut buf = vec![0; RECV_BYTES];
     loop {
         epoll.wait(None, &mut ready)?;
-        for key in ready.drain(..) {
-            if key == LISTENER {
+        for event in ready.drain(..) {
+            if event.key == LISTENER {
                 accept_all(&listener, &epoll, &mut conns)?;
             } else {
-                receive(&mut conns, key as usize, &mut buf);
+                receive(&mut conns, event, &mut buf);
             }
         }
     }
@@ -50,7 +50,8 @@ fn accept_all(listener: &TcpListener, epoll: &Epoll, conns: &mut Conns) -> io::R
     }
 }
 
-fn receive(conns: &mut Conns, slot: usize, buf: &mut [u8]) {
+fn receive(conns: &mut Conns, event: Ready, buf: &mut [u8]) {
+    let slot = event.key as usize;
     loop {
         let Some(conn) = conns.get(slot) else { return };
         let outcome = (&conn.stream).read(buf);
@@ -62,8 +63,8 @@ fn receive(conns: &mut Conns, slot: usize, buf: &mut [u8]) {
         if conns.answer(slot, &buf[..received]).is_err() {
             return conns.close(slot);
         }
-        // A short read has emptied the socket; the next bytes raise a new edge.
-        if received < buf.len() {
+        // A short read has emptied the socket, and whatever comes later raises a new edge.
+        if received < buf.len() && event.peer == Peer::Open {
             return;
         }
     }

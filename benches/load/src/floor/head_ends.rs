@@ -46,7 +46,7 @@ mod tests {
         b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /\r\r\n\r\nX\r\n\rY\n\r\nGET /long/path HTTP/1.1\r\n\r\nGET / HT";
 
     fn reference(bytes: &[u8]) -> usize {
-        bytes.windows(END.len()).filter(|four| four == END).count()
+        std::str::from_utf8(bytes).unwrap().matches("\r\n\r\n").count()
     }
 
     #[test]

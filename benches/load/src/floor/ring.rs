@@ -44,7 +44,10 @@ pub fn serve(args: &ServerArgs) -> io::Result<()> {
 
     let mut batch = Vec::with_capacity(COMPLETIONS as usize);
     loop {
-        floor.ring.submit_and_wait(1)?;
+        match floor.ring.submit_and_wait(1) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
         batch.extend(floor.ring.completion());
         for completion in batch.drain(..) {
             if completion.user_data() == ACCEPT {

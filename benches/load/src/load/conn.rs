@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::report::Failure;
 use super::response::{Answered, ResponseParser};
+use crate::sys::epoll::Peer;
 
 /// Loopback connects at once or never; a full backlog costs one retransmission of a second.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -59,7 +60,12 @@ impl Conn {
     }
 
     /// Reads until the answer has ended or the socket is empty. Body bytes go to `body`.
-    pub fn receive(&mut self, buf: &mut [u8], mut body: impl FnMut(&[u8])) -> Result<Option<Answered>, Failure> {
+    pub fn receive(
+        &mut self,
+        peer: Peer,
+        buf: &mut [u8],
+        mut body: impl FnMut(&[u8]),
+    ) -> Result<Option<Answered>, Failure> {
         loop {
             let received = match self.stream.read(buf) {
                 Ok(0) => return Err(Failure::Closed),
@@ -77,7 +83,7 @@ impl Conn {
                 return if rest.is_empty() { Ok(answered) } else { Err(Failure::Malformed) };
             }
             // A short read has emptied the socket, and the rest of the answer raises a new edge.
-            if received < buf.len() {
+            if received < buf.len() && peer == Peer::Open {
                 return Ok(None);
             }
         }

@@ -12,7 +12,7 @@ use super::response::{Answered, Connection};
 use super::schedule::Schedule;
 use super::workload::Workload;
 use crate::sys;
-use crate::sys::epoll::{Epoll, Interest};
+use crate::sys::epoll::{Epoll, Interest, Ready};
 
 /// One recv takes an answer of any usual size whole.
 const RECV_BYTES: usize = 64 * 1024;
@@ -97,8 +97,8 @@ impl<'a, W: Workload> Engine<'a, W> {
         self.dispatch();
         while self.in_flight > 0 || self.more_to_send() {
             self.epoll.wait(Some(self.wait()), &mut ready)?;
-            for key in ready.drain(..) {
-                self.ready(key as usize);
+            for event in ready.drain(..) {
+                self.ready(event);
                 self.dispatch();
             }
             self.dispatch();
@@ -145,9 +145,12 @@ impl<'a, W: Workload> Engine<'a, W> {
         }
     }
 
-    fn ready(&mut self, slot: usize) {
+    fn ready(&mut self, event: Ready) {
+        let slot = event.key as usize;
         let Some(conn) = &mut self.conns[slot] else { return };
-        let outcome = conn.flush().and_then(|()| conn.receive(&mut self.buf, |bytes| self.workload.body(slot, bytes)));
+        let outcome = conn
+            .flush()
+            .and_then(|()| conn.receive(event.peer, &mut self.buf, |bytes| self.workload.body(slot, bytes)));
         match outcome {
             Ok(Some(answered)) => self.answered(slot, answered),
             Ok(None) => {}

@@ -10,7 +10,7 @@ pub mod response;
 mod schedule;
 pub mod template;
 pub mod tokens;
-mod workload;
+pub mod workload;
 
 use std::io::{self, Error, ErrorKind};
 use std::path::PathBuf;

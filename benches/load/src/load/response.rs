@@ -167,7 +167,8 @@ impl Head {
                 self.connection = Connection::Close;
             }
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                if self.length.replace(decimal_of(value).ok_or(Malformed::Length)?).is_some() {
+                let length = decimal_of(value).ok_or(Malformed::Length)?;
+                if self.length.replace(length).is_some() {
                     return Err(Malformed::Length);
                 }
             }

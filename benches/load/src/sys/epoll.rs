@@ -13,6 +13,21 @@ pub struct Epoll {
     events: Vec<libc::epoll_event>,
 }
 
+/// A socket that has changed.
+#[derive(Clone, Copy)]
+pub struct Ready {
+    pub key: u64,
+    pub peer: Peer,
+}
+
+/// Whether the other side may still send. Its end comes in the same edge as its last bytes, so that a reader who stops at
+/// a short read must know of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    Open,
+    HungUp,
+}
+
 /// What to hear about a socket.
 #[derive(Clone, Copy)]
 pub enum Interest {
@@ -44,8 +59,8 @@ impl Epoll {
         Ok(())
     }
 
-    /// Appends the keys of ready sockets to `ready`, waiting up to `timeout` for the first; `None` waits for ever.
-    pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<u64>) -> io::Result<()> {
+    /// Appends the sockets that have changed to `ready`, waiting up to `timeout` for the first; `None` waits for ever.
+    pub fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let spec = timeout.map(timespec);
         let spec = spec.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // SAFETY: the kernel writes at most EVENTS_MAX events into the vector's capacity; `spec` is null or points to a
@@ -59,8 +74,16 @@ impl Epoll {
         };
         // SAFETY: the kernel has initialised this many events.
         unsafe { self.events.set_len(count as usize) };
-        ready.extend(self.events.iter().map(|event| event.u64));
+        ready.extend(self.events.iter().map(Ready::from_event));
         Ok(())
+    }
+}
+
+impl Ready {
+    fn from_event(event: &libc::epoll_event) -> Self {
+        let hung_up = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned();
+        let peer = if event.events & hung_up == 0 { Peer::Open } else { Peer::HungUp };
+        Self { key: event.u64, peer }
     }
 }
 
