@@ -32,7 +32,7 @@ pub fn run(bench: &Workbench<'_>) -> Result<String> {
         number(sample.failures),
     ];
     let what = format!(
-        "`POST {LOGIN_PATH}`, {} distinct users, {} in flight, WeChat simulated with 50 ms, {} rounds, medians.",
+        "`POST {LOGIN_PATH}`, {} distinct users, {} in flight, WeChat simulated with 50 ms; medians of {} runs.",
         bench.args.logins, bench.args.login_concurrency, bench.args.rounds
     );
     Ok(section(TITLE, &what, &COLUMNS, &[row]))

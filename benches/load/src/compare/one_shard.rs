@@ -74,7 +74,7 @@ pub fn run(bench: &Workbench<'_>, reading: &Reading) -> Result<String> {
     }
     let bytes = std::fs::metadata(&answer)?.len();
     let what = format!(
-        "`GET {}`, answer of {bytes} bytes with its head, {} connections, {} rounds of {:?}, server on one CPU, medians.",
+        "`GET {}`, answer of {bytes} bytes with its head, {} connections, server on one CPU; medians of {} × {:?}.",
         reading.path, bench.args.connections, bench.args.rounds, bench.args.duration
     );
     Ok(section(reading.title, &what, &COLUMNS, &rows))
