@@ -22,6 +22,8 @@ pub const RECV_BUFS: u16 = 512;
 const _: () = assert!(RECV_BUFS.is_power_of_two(), "the kernel masks the ring index");
 /// Longest chunk-size line with its extensions (RFC 9112 §7.1.1 asks for a limit).
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+/// All chunk extensions of one body together; we use none. Without it a client could send 250 bytes for each byte of content.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 4 * 1024;
 /// Trailer section after a chunked body; read and dropped.
 pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
 /// Answers are collected up to this size before a send, so that one pipelining client cannot grow the buffer.

@@ -1,5 +1,6 @@
 //! Bytes ⇄ types: HTTP/1, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
+pub mod http1;
 pub mod reply;
 pub mod request;

@@ -8,7 +8,7 @@ pub use httparse::Header;
 /// One whole request, borrowed from the receive buffer: nothing is copied until an action has to wait.
 pub struct Request<'a> {
     pub method: Method,
-    /// Percent-decoded, dot segments resolved, starts with `/`.
+    /// Percent-decoded, dot segments resolved, starts with `/`; or `*`, only with OPTIONS.
     pub path: &'a str,
     /// Raw text behind `?`, without it; see `proto::http1::query`.
     pub query: &'a str,
