@@ -215,8 +215,10 @@ impl Inner {
         let began = self.clock.refresh().tick;
         {
             let mut ring = self.ring.borrow_mut();
-            ring.enter();
-            ring.reap(&mut scratch.completions);
+            if !ring.is_quiet() {
+                ring.enter();
+                ring.reap(&mut scratch.completions);
+            }
         }
         let mut worked = !scratch.completions.is_empty();
         for completion in scratch.completions.drain(..) {
@@ -234,6 +236,14 @@ impl Inner {
         } else {
             Turn::FoundNothing
         }
+    }
+
+    /// Whether nothing is left that would not wake the shard by itself. Asked after the doorbell was told of the sleep.
+    pub fn may_sleep(&self, hooks: &impl Hooks) -> bool {
+        !hooks.has_mail()
+            && !self.tasks.any_woken()
+            && self.touched.borrow().is_empty()
+            && self.ring.borrow_mut().is_quiet()
     }
 
     fn complete(&self, completion: Completion) {

@@ -52,7 +52,7 @@ impl<'a> Parking<'a> {
     /// Sleeps until a completion, a message, a waker or the next timer.
     pub async fn sleep(&self, inner: &Inner, hooks: &impl Hooks) {
         self.doorbell.park();
-        if !hooks.has_mail() && !inner.tasks.any_woken() {
+        if inner.may_sleep(hooks) {
             let next = inner.timers.borrow().next();
             if let Some(at) = next {
                 self.arm(at, inner.clock.now().tick);

@@ -46,6 +46,8 @@ impl Ring {
     pub fn new() -> io::Result<Self> {
         let mut builder = IoUring::<squeue::Entry, cqueue::Entry>::builder();
         builder.setup_cqsize(COMPLETIONS).setup_single_issuer().setup_coop_taskrun().setup_defer_taskrun();
+        // The kernel tells when deferred work waits: see `is_quiet`.
+        builder.setup_taskrun_flag();
         Ok(Self { io: builder.build(SUBMISSIONS)? })
     }
 
@@ -76,6 +78,17 @@ impl Ring {
             let passing = matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY));
             assert!(passing, "io_uring_enter on our own ring: {error}");
         }
+    }
+
+    /// Whether nothing is left to submit, to run or to read, so that whatever comes next will ring the eventfd.
+    ///
+    /// One enter runs about twenty pieces of deferred work and keeps the rest for the next one. Such a piece may end without
+    /// a completion, so "no completion" does not mean "no work", and work that is kept rings no bell again.
+    pub fn is_quiet(&mut self) -> bool {
+        let submissions = self.io.submission();
+        let nothing_waits = submissions.is_empty() && !submissions.taskrun() && !submissions.cq_overflow();
+        drop(submissions);
+        nothing_waits && self.io.completion().is_empty()
     }
 
     /// Appends all completions that are ready.

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_day_follows_the_one_before() {
-        let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let (mut year, mut month, mut day) = (1970, 1, 1);
         for days in 0..=LAST_SECOND / DAY_SECONDS {
             assert_eq!(civil(days), (year, month, day));
