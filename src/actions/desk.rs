@@ -138,16 +138,16 @@ impl Desk {
             job(self, reply);
         } else {
             let posted = self.peers.post(to, Box::new(move |desk| job(desk, reply)));
-            self.count_ask(Backend::Owner, posted.is_ok());
+            self.count_ask(Backend::Owner, &posted);
             posted?;
         }
         answer.await.map_err(|_| Fault::Busy(Backend::Owner))
     }
 
     /// Books one question to a backend.
-    pub fn count_ask(&self, backend: Backend, accepted: bool) {
+    pub fn count_ask<T>(&self, backend: Backend, accepted: &Result<T, Fault>) {
         let lane = self.ledger.lane(backend);
-        if accepted { lane.asked.one() } else { lane.full.one() }
+        if accepted.is_ok() { lane.asked.one() } else { lane.full.one() }
     }
 
     /// Runs `work` to its end even if the one who waits for it leaves.

@@ -95,7 +95,7 @@ async fn first_use(desk: &Rc<Desk>, login: LoginCode) -> Result<LoginOutcome, Fa
     let lane = &desk.common.backends.wechat;
     let app = login.app.clone();
     let answer = lane.ask(|reply| WechatAsk::Exchange { app, code: login.code, reply });
-    desk.count_ask(Backend::Wechat, answer.is_ok());
+    desk.count_ask(Backend::Wechat, &answer);
     let exchanged = answered(answer?).await?;
     let session = SessionId(u128::from_le_bytes(random()));
     let key = SessionKey::new(exchanged.session_key.reveal()).ok_or(Fault::Internal)?;

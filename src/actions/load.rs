@@ -76,7 +76,7 @@ pub async fn read(
 ) -> Result<Option<Arc<Answer>>, Fault> {
     let lane = &desk.common.backends.database;
     let answer = lane.ask(|reply| DatabaseAsk::Read { query, params: values, page, reply });
-    desk.count_ask(Backend::Database, answer.is_ok());
+    desk.count_ask(Backend::Database, &answer);
     answer?.await.unwrap_or(Err(Fault::Busy(Backend::Database)))
 }
 
@@ -136,7 +136,7 @@ async fn find(desk: &Rc<Desk>, wanted: &Wanted) -> Result<Loaded, Fault> {
     }
     let query = wanted.query.clone();
     let answer = read(desk, query, wanted.values.clone(), wanted.page).await?;
-    let keep_until = wanted.query.cache.as_ref().and_then(|rule| keep_until(desk, rule, answer.is_some()));
+    let keep_until = wanted.query.cache.as_ref().and_then(|rule| keep_until(desk, rule, answer.as_ref()));
     Ok(Loaded { answer, keep_until })
 }
 
@@ -159,8 +159,8 @@ fn answer_from_home(desk: &Rc<Desk>, wanted: Wanted, reply: oneshot::Sender<Resu
     }
 }
 
-fn keep_until(desk: &Desk, rule: &CacheRule, found: bool) -> Option<Tick> {
-    if found {
+fn keep_until(desk: &Desk, rule: &CacheRule, answer: Option<&Arc<Answer>>) -> Option<Tick> {
+    if answer.is_some() {
         let spread = desk.jitter.borrow_mut().up_to(rule.jitter);
         Some(desk.tick().after(rule.ttl).after(spread))
     } else {

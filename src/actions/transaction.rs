@@ -153,7 +153,7 @@ async fn write(
 ) -> Result<Written, Fault> {
     let lane = &desk.common.backends.database;
     let answer = lane.ask(|reply| DatabaseAsk::Write { transaction, params, idempotency, reply });
-    desk.count_ask(Backend::Database, answer.is_ok());
+    desk.count_ask(Backend::Database, &answer);
     answered(answer?).await
 }
 

@@ -10,8 +10,8 @@ use futures_channel::oneshot;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::backends::clock;
 use crate::core::fault::{Backend, Fault};
+use crate::net::clock;
 
 /// The shards' end. When the last clone is dropped, the backend finishes what it accepted and ends.
 pub struct Lane<A> {
@@ -54,7 +54,7 @@ impl<A> Lane<A> {
         match self.tx.try_reserve() {
             Ok(room) => {
                 let (reply, answer) = oneshot::channel();
-                room.send(Accepted { ask: make(reply), at: clock::now() });
+                room.send(Accepted { ask: make(reply), at: clock::instant() });
                 Ok(answer)
             }
             Err(TrySendError::Full(())) => Err(Fault::Busy(self.backend)),

@@ -1,7 +1,6 @@
 //! The world that remembers: the database and WeChat, each on threads of its own behind a bounded lane.
 //! Never here: a connection of a phone; a shard that waits for room in a lane.
 
-pub mod clock;
 pub mod database;
 pub mod lane;
 pub mod sqlite;

@@ -24,6 +24,18 @@ impl ClockZero {
     }
 }
 
+/// An instant of a backend's thread, which has no shard's turn to take the time from.
+#[must_use]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
+/// The wall clock of a backend's thread. A clock before 1970 counts as 1970.
+#[must_use]
+pub fn unix_now() -> UnixSeconds {
+    UnixSeconds(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
 impl Clock {
     #[must_use]
     pub fn new(zero: ClockZero) -> Self {
@@ -34,8 +46,7 @@ impl Clock {
 
     /// Reads both clocks. The wall clock may jump; the tick cannot.
     pub fn refresh(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let now = Now { tick: self.read_tick(), unix: UnixSeconds(unix) };
+        let now = Now { tick: self.read_tick(), unix: unix_now() };
         self.last.set(now);
         now
     }

@@ -9,6 +9,7 @@ pub mod entropy;
 pub mod listener;
 mod park;
 pub mod probe;
+mod receive;
 mod ring;
 mod slots;
 pub mod sockets;

@@ -30,18 +30,22 @@ pub fn plan(shards: &Shards, allowed: &[usize]) -> Result<Plan, String> {
 /// The CPUs that this process may use, in order.
 ///
 /// # Errors
-/// The kernel does not say.
+/// /proc is hidden, or says something unheard of.
 pub fn allowed_cpus() -> io::Result<Vec<usize>> {
-    // SAFETY: an all-zero cpu_set_t is a valid empty set; the call writes at most its size.
-    let set = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        set
-    };
-    // SAFETY: reads one bit of a local set; the index is below its size in bits.
-    Ok((0..libc::CPU_SETSIZE as usize).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect())
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let cpus = list.and_then(|list| parse_list(list.trim()));
+    cpus.ok_or_else(|| io::Error::other("/proc/self/status has no Cpus_allowed_list that can be read"))
+}
+
+/// `0-3,8` as the kernel writes it.
+fn parse_list(list: &str) -> Option<Vec<usize>> {
+    let mut cpus = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        cpus.extend(first.parse::<usize>().ok()?..=last.parse::<usize>().ok()?);
+    }
+    Some(cpus)
 }
 
 #[cfg(test)]
@@ -56,6 +60,14 @@ mod tests {
         assert!(plan(&Shards::Cpus(vec![4]), &[2, 3]).unwrap_err().contains("CPU 4"));
         assert!(plan(&Shards::Count(SHARDS_MAX), &[0]).is_ok());
         assert!(plan(&Shards::Count(SHARDS_MAX + 1), &[0]).is_err());
+    }
+
+    #[test]
+    fn the_kernels_lists_are_read() {
+        assert_eq!(parse_list("0"), Some(vec![0]));
+        assert_eq!(parse_list("0-2,5"), Some(vec![0, 1, 2, 5]));
+        assert_eq!(parse_list(""), None);
+        assert_eq!(parse_list("a-b"), None);
     }
 
     #[test]

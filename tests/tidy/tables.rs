@@ -27,12 +27,25 @@ pub const CLOCK: &str = "src/net/clock.rs";
 
 /// Files with `unsafe` code, and what for.
 pub const UNSAFE: &[(&str, &str)] = &[
+    ("src/net/bufs.rs", "memory that the kernel writes into while we run; the guard is the only way to read it"),
+    ("src/net/doorbell.rs", "eventfd has no safe wrapper in the crates we have"),
+    ("src/net/listener.rs", "takes over the descriptor that a completion carries"),
+    ("src/net/park.rs", "timerfd has no safe wrapper in the crates we have; glommio's file takes a raw descriptor"),
     ("src/net/probe.rs", "the kernel's own interface, tried once before the driver relies on it"),
+    ("src/net/ring.rs", "submitting to a ring is a promise about memory that only its owner can give"),
     ("src/ops/coroutines.rs", "may has no other way to end a coroutine that accepts"),
 ];
 
 /// Files that may sleep, and why.
-pub const SLEEPS: &[(&str, &str)] = &[("src/demo/simulator/server.rs", "the simulated platform is slow on purpose")];
+pub const SLEEPS: &[(&str, &str)] = &[
+    ("src/actions/invalidate.rs", "a full mailbox is tried again after a moment"),
+    ("src/demo/simulator/server.rs", "the simulated platform is slow on purpose"),
+    ("src/net/driver.rs", "the driver's own timer"),
+    ("src/net/park.rs", "an idle shard sleeps until its doorbell"),
+    ("src/net/tests.rs", "tests the driver's own timer"),
+    ("src/net/timers.rs", "the driver's own timer"),
+    ("src/shards/shard.rs", "housekeeping once a second, the look-out while draining"),
+];
 
 /// Globs that tests may use: their own module, and what proptest's macros are written for.
 pub const TEST_GLOBS: [&str; 2] = ["super::*", "proptest::prelude::*"];

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::backends::clock;
 use crate::core::bounds;
 use crate::core::fault::{Backend, Fault};
 use crate::core::time::nanos;
+use crate::net::clock;
 
 /// The end of the ask being served, which SQLite's progress handler looks at.
 pub struct Deadline {
@@ -26,11 +26,11 @@ impl Deadline {
     /// # Errors
     /// SQLite's.
     pub fn watch(connection: &mut Connection, limit: Duration) -> rusqlite::Result<Self> {
-        let epoch = clock::now();
+        let epoch = clock::instant();
         let end = Arc::new(AtomicU64::new(u64::MAX));
         let seen = Arc::clone(&end);
         // Relaxed: handler and setter run on the same thread; the atomic only satisfies `Send`.
-        let over = move || nanos(clock::now().duration_since(epoch)) >= seen.load(Ordering::Relaxed);
+        let over = move || nanos(clock::instant().duration_since(epoch)) >= seen.load(Ordering::Relaxed);
         connection.progress_handler(bounds::SQLITE_STEPS_PER_LOOK, Some(over))?;
         Ok(Self { limit, epoch, end })
     }
@@ -41,7 +41,7 @@ impl Deadline {
     /// [`Fault::Timeout`] when it has already passed, in the lane; nothing has been done then.
     pub fn start(&self, accepted: Instant) -> Result<(), Fault> {
         let end = accepted.duration_since(self.epoch).saturating_add(self.limit);
-        if clock::now().duration_since(self.epoch) >= end {
+        if clock::instant().duration_since(self.epoch) >= end {
             return Err(Fault::Timeout(Backend::Database));
         }
         self.end.store(nanos(end), Ordering::Relaxed);

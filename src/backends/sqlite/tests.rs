@@ -1,3 +1,5 @@
+//! SQLite with real files: lanes, reads, writes, starting. Never here: a mocked database.
+
 mod lanes;
 mod reads;
 mod start;

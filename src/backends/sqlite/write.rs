@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction as Open, TransactionBehavior};
 
-use crate::backends::clock;
 use crate::backends::database::{IdempotencyKey, Replay, Written};
 use crate::backends::sqlite::Sqlite;
 use crate::backends::sqlite::error::Stop;
@@ -14,6 +13,7 @@ use crate::backends::sqlite::plan::StepPlan;
 use crate::core::bounds;
 use crate::core::config::checked::{Step, Transaction, Value};
 use crate::core::fault::Fault;
+use crate::net::clock;
 use crate::proto::json::rows::{Frame, Room, RowsWriter};
 use crate::proto::json::write::{ENVELOPE_CLOSE, ENVELOPE_OPEN, write_integer};
 

@@ -18,6 +18,7 @@ use crate::core::bounds;
 use crate::core::config::checked::{Config, Secret};
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::AppId;
+use crate::net::clock;
 use crate::proto::json::parse::Scratch;
 use crate::proto::wechat::{Exchanged, Refusal, advice, exchange_path, read_exchange};
 
@@ -51,7 +52,7 @@ impl Exchanger {
     /// WeChat's refusal as a fault; `Timeout` at the deadline; `Busy` when WeChat cannot be reached.
     pub async fn exchange(&self, app: &AppId, code: &str, accepted: Instant) -> Result<Exchanged, Fault> {
         let deadline = tokio::time::Instant::from_std(accepted) + self.timeout;
-        if tokio::time::Instant::now() >= deadline {
+        if clock::instant() >= accepted + self.timeout {
             return Err(Fault::Timeout(Backend::Wechat));
         }
         let outcome = tokio::time::timeout_at(deadline, self.round_trip(app, code)).await;

@@ -182,7 +182,7 @@ fn an_ask_that_waited_past_its_deadline_is_not_sent() {
     let (url, seen) = serve(|_, stream| respond(stream, 200, OK));
     let config = towards(url);
     let exchanger = Exchanger::new(&config).unwrap();
-    let accepted = crate::backends::clock::now() - config.wechat.timeout;
+    let accepted = crate::net::clock::instant() - config.wechat.timeout;
     let outcome = wait(async { exchanger.exchange(&AppId::new("wx1"), "1", accepted).await });
     assert_eq!(outcome, Err(Fault::Timeout(Backend::Wechat)));
     assert_eq!(seen.requests.load(Ordering::Relaxed), 0);
@@ -240,7 +240,7 @@ fn neither_secret_nor_code_reaches_the_log() {
     tracing::subscriber::with_default(subscriber, || {
         wait(async {
             for code in ["code-gone", "code-refused"] {
-                let now = crate::backends::clock::now();
+                let now = crate::net::clock::instant();
                 assert!(exchanger.exchange(&AppId::new("wx1"), code, now).await.is_err());
             }
         });

@@ -166,7 +166,7 @@ mod tests {
             openid[21..].copy_from_slice(format!("{number:07}").as_bytes());
             let who = hasher.hash(&openid);
             let table = &mut tables[number % shards];
-            table.admit(super::super::RuleId::node_wide(0).key(who), &rule, now).unwrap();
+            table.admit(crate::core::limit::RuleId::node_wide(0).key(who), &rule, now).unwrap();
         }
         let displaced: u64 = tables.iter().map(OpenIdTable::displaced).sum();
         assert!(displaced < OPENIDS as u64 / 100, "{displaced} displaced");

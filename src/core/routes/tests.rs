@@ -1,3 +1,5 @@
+//! Paths and methods against small routers. Never here: routes of a real configuration.
+
 use std::sync::Arc;
 
 use super::{ConflictReason, Found, Router, pattern_params};

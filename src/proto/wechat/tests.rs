@@ -1,3 +1,5 @@
+//! WeChat's answers and what they mean. Never here: a network.
+
 use proptest::prelude::*;
 
 use super::*;

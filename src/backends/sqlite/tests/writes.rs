@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{Shop, data, read};
-use crate::backends::clock;
 use crate::backends::database::{IdempotencyKey, Replay};
 use crate::backends::fixture::{query, step, transaction};
 use crate::backends::sqlite::{Sqlite, contained};
 use crate::core::bounds;
 use crate::core::config::checked::{Rows, Step, Transaction, Value};
 use crate::core::fault::{Backend, Fault};
+use crate::net::clock;
 
 const SCHEMA: &str = "
 CREATE TABLE products (id INTEGER PRIMARY KEY, stock INTEGER CHECK (stock >= 0));
@@ -159,14 +159,14 @@ fn a_statement_that_runs_too_long_is_ended_and_the_connection_lives() {
     shop.config.database.timeout = Duration::from_millis(20);
     let mut sqlite = shop.open();
     let late = Fault::Timeout(Backend::Database);
-    sqlite.deadline.start(clock::now()).unwrap();
+    sqlite.deadline.start(clock::instant()).unwrap();
     assert_eq!(read(&mut sqlite, &count, &[], None), Err(late.clone()));
-    sqlite.deadline.start(clock::now()).unwrap();
+    sqlite.deadline.start(clock::instant()).unwrap();
     assert_eq!(write(&mut sqlite, &order, 1, None), Err(late.clone()));
     sqlite.deadline.lift();
     assert_eq!(read(&mut sqlite, &quick, &[], None), Ok(r#"{"stock":5}"#.to_owned()));
 
-    let waited_too_long = clock::now() - Duration::from_millis(20);
+    let waited_too_long = clock::instant() - Duration::from_millis(20);
     assert_eq!(sqlite.deadline.start(waited_too_long), Err(late));
 }
 

@@ -1,3 +1,5 @@
+//! Bodies, good and bad, byte by byte. Never here: what an action does with them.
+
 use proptest::prelude::*;
 
 use super::*;

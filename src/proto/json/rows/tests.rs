@@ -1,3 +1,5 @@
+//! Rendered rows against plain rendering. Never here: a database.
+
 use proptest::prelude::*;
 
 use super::*;
