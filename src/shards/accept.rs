@@ -17,8 +17,8 @@ use super::connection::{Conversation, Ending};
 
 /// What a connection beyond the bound is told. It costs one send and one close.
 const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\n\
-retry-after: 1\r\ncontent-length: 63\r\nconnection: close\r\n\r\n\
-{\"code\":50301,\"message\":\"server at its limit: retry later\"}     ";
+retry-after: 1\r\ncontent-length: 76\r\nconnection: close\r\n\r\n\
+{\"code\":50301,\"message\":\"server at its limit: retry later\",\"request_id\":\"-\"}";
 
 /// The door of one shard.
 pub fn door(desk: &Rc<Desk>) -> OnAccept {
