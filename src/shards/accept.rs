@@ -56,7 +56,7 @@ async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
             desk.ledger.connection_closed(reason);
             drop(conversation);
         }
-        Ending::Move => move_on(*conversation, &desk, peer.addr).await,
+        Ending::Move => Box::pin(move_on(*conversation, &desk, peer.addr)).await,
     }
 }
 
@@ -111,5 +111,14 @@ mod tests {
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "body has {}", body.len());
         assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (task, conversation) = (task_bytes(live), size_of::<Conversation>());
+        assert!(task + conversation <= 640, "{task} + {conversation} bytes: box what only a slow request needs");
     }
 }

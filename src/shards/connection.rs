@@ -106,7 +106,7 @@ impl Conversation {
                 Ok(input) => input,
                 Err(RecvError::End(End::Closed)) => return Ending::AtOnce(CloseReason::ClientClosed),
                 Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
-                Err(RecvError::TimedOut) => match self.silence().await {
+                Err(RecvError::TimedOut) => match Box::pin(self.silence()).await {
                     Some(ending) => return ending,
                     None => continue,
                 },
@@ -148,7 +148,8 @@ impl Conversation {
                     input = Received::Copied(input.get(at..).unwrap_or_default().to_vec());
                     at = 0;
                     self.flush().await?;
-                    if let Some(reason) = self.wait(slow).await? {
+                    // Boxed: what a slow request needs is not paid for by connections that are idle.
+                    if let Some(reason) = Box::pin(self.wait(slow)).await? {
                         drop(input);
                         self.flush().await?;
                         return Ok(Some(Ending::Gently(reason)));
