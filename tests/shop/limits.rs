@@ -96,7 +96,7 @@ fn a_route_may_have_a_limit_of_its_own() {
 #[test]
 fn an_address_has_one_bucket_on_the_node() {
     let mut setup = Setup::of(4);
-    setup.set = vec!["limiter.ip=40/h burst 40"];
+    setup.set = vec!["limiter.ip=40/h burst 40".to_owned()];
     let shop = setup.open();
     let mut clients: Vec<Client> = (0..10).map(|_| shop.client()).collect();
     let statuses: Vec<u16> = (0..50).map(|turn| clients[turn % 10].ask(&get("/ping")).status).collect();

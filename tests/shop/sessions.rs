@@ -49,8 +49,8 @@ fn refresh_rotates_and_a_retry_gets_the_same_generation() {
 #[test]
 fn a_stolen_refresh_token_ends_the_session_on_every_shard() {
     for (shop, shards) in shops() {
-        let mut clients = shop.clients();
         for number in 0..4 {
+            let mut clients = shop.clients();
             let first = shop.login(&format!("demo-user{number}"));
             let other = shop.login(&format!("demo-user{number}.2"));
             let client = &mut clients[number % shards];
@@ -83,8 +83,9 @@ fn bad_refreshes_are_refused() {
 #[test]
 fn logout_is_heard_by_every_shard_before_the_client() {
     for (shop, shards) in shops() {
-        let mut clients = shop.clients();
         for number in 0..8 {
+            // Fresh ones: after eight requests a connection lives at its user's shard.
+            let mut clients = shop.clients();
             let code = format!("demo-user{number}");
             let pair = shop.login(&code);
             let other = shop.login(&format!("{code}.2"));
@@ -105,8 +106,8 @@ fn logout_is_heard_by_every_shard_before_the_client() {
 #[test]
 fn logout_everywhere_ends_every_session_of_the_user_only() {
     for (shop, shards) in shops() {
-        let mut clients = shop.clients();
         for number in 0..4 {
+            let mut clients = shop.clients();
             let pairs: Vec<Value> = (0..3).map(|login| shop.login(&format!("demo-user{number}.{login}"))).collect();
             let neighbour = shop.login(&format!("demo-neighbour{number}"));
             let answer = log_out(&mut clients[number % shards], &pairs[1], r#"{"everywhere":true}"#);

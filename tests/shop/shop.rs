@@ -39,7 +39,7 @@ const CONNECTS_MAX: usize = 400;
 pub struct Setup {
     pub shards: usize,
     /// As on the command line.
-    pub set: Vec<&'static str>,
+    pub set: Vec<String>,
     /// Texts of the configuration and what stands there instead.
     pub replace: Vec<(&'static str, &'static str)>,
     /// By address.
@@ -49,7 +49,8 @@ pub struct Setup {
 
 pub struct Shop {
     node: Node,
-    wechat: Option<Simulator>,
+    /// Ends with the shop.
+    _wechat: Simulator,
     wechat_addr: SocketAddr,
     config: Arc<Config>,
     folder: TempDir,
@@ -60,9 +61,9 @@ impl Setup {
     pub fn of(shards: usize) -> Self {
         Self {
             shards,
-            set: vec!["limiter.ip=off"],
+            set: vec!["limiter.ip=off".to_owned()],
             replace: Vec::new(),
-            login_limit: "1000000/s",
+            login_limit: "1000/s burst 1000000",
             wechat_latency: Duration::ZERO,
         }
     }
@@ -72,8 +73,8 @@ impl Setup {
         Self::of(shards).set("limiter.openid=100000/s burst 100000")
     }
 
-    pub fn set(mut self, set: &'static str) -> Self {
-        self.set.push(set);
+    pub fn set(mut self, set: &str) -> Self {
+        self.set.push(set.to_owned());
         self
     }
 
@@ -100,13 +101,13 @@ impl Setup {
         let parts = NodeParts { registry: Registry::standard(), access: None };
         let node = Node::start(config.clone(), parts).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(node.ledgers().len(), self.shards);
-        Shop { node, wechat_addr: wechat.addr(), wechat: Some(wechat), config, folder }
+        Shop { node, wechat_addr: wechat.addr(), _wechat: wechat, config, folder }
     }
 
     fn config(&self, wechat: &str, database: PathBuf) -> Config {
         let text = self.replace.iter().fold(CONFIG.to_owned(), |text, (old, new)| text.replace(old, new));
         let shards = format!("server.shards={}", self.shards);
-        let set: Vec<String> = self.set.iter().copied().chain([&*shards]).map(ToOwned::to_owned).collect();
+        let set: Vec<String> = self.set.iter().cloned().chain([shards]).collect();
         let variable = |name: &str| match name {
             "DEMO_LISTEN" | "DEMO_OPS" => Some("127.0.0.1:0".to_owned()),
             "DEMO_WECHAT" => Some(wechat.to_owned()),
@@ -194,10 +195,6 @@ impl Shop {
     /// What the simulated WeChat has counted.
     pub fn wechat(&self) -> Value {
         Client::connect(self.wechat_addr).ask(&get("/stats")).json()
-    }
-
-    pub fn stop_wechat(&mut self) {
-        self.wechat.take().expect("it is stopped once").stop();
     }
 
     /// A number from the database itself.
