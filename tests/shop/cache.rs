@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tidegate::core::fault::Backend;
@@ -35,6 +36,27 @@ fn a_cold_key_is_read_once_for_two_hundred() {
         assert_eq!(shop.asked(Backend::Database) - before, 1, "{shards} shards");
         assert_eq!(shop.asked(Backend::Owner) > 0, shards > 1, "copies come from the key's home");
     }
+}
+
+/// The shards take over the cache's own counts once a second.
+#[test]
+fn what_the_cache_did_is_in_the_books() {
+    let shop = Setup::generous(2).open();
+    let token = shop.token("o-user");
+    let mut client = shop.client();
+    for target in ["1", "1", "1", "1001", "1001"] {
+        client.get(&format!("/api/v1/products/{target}"), &token);
+    }
+    let counted =
+        || shop.sum(|l| l.cache.hits.get() + l.cache.negative.get()) == 3 && shop.sum(|l| l.cache.entries.get()) > 0;
+    let until = Instant::now() + Duration::from_secs(60);
+    while !counted() {
+        assert!(Instant::now() < until, "nothing is booked");
+        thread::yield_now();
+    }
+    assert!(shop.sum(|shard| shard.cache.misses.get()) >= 2 && shop.sum(|shard| shard.cache.inserts.get()) >= 2);
+    let answered = shop.sum(|shard| shard.lane(Backend::Database).answered.get());
+    assert_eq!((answered, shop.asked(Backend::Database)), (2, 2));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_connection_moves_to_its_user_once() {
                 assert_eq!(client.get("/api/v1/products/1", &token).data()["id"], 1, "request {turn}");
             }
             assert_eq!(moved(&shop), (user + 1, user + 1), "one move out, one in");
-            assert_eq!(shop.ledgers()[owner].connections_open() > 0, true);
+            assert!(shop.ledgers()[owner].connections_open() > 0);
             let before = hops(&shop);
             for product in [1, 1, 1] {
                 client.get(&format!("/api/v1/products/{product}"), &token).data();

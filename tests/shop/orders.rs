@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Barrier;
 use std::thread;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::shop::{Setup, Shop, text};
 use crate::support::{Answer, Ask, Client, get, post};
@@ -235,6 +235,6 @@ fn reconnecting(shop: &Shop, client: &mut Client, ask: &Ask) -> Answer {
     if answer.header("connection") == Some("close") {
         *client = shop.client();
     }
-    assert!(answer.json()["code"] != Value::from(0));
+    assert!(answer.json()["code"] != 0);
     answer
 }

@@ -138,7 +138,9 @@ fn a_logout_says_what_it_does_not_understand() {
 fn a_user_has_a_bounded_number_of_sessions() {
     let shop = Setup::generous(2).open();
     let mut clients = shop.clients();
+    assert_eq!(shop.sum(|shard| shard.sessions.evicted.get()), 0);
     let pairs: Vec<Value> = (0..9).map(|login| shop.login(&format!("demo-many.{login}"))).collect();
+    assert_eq!(shop.sum(|shard| shard.sessions.evicted.get()), 1);
     assert_eq!(everywhere(&mut clients, &pairs[0]), [401, 401]);
     for pair in &pairs[1..] {
         assert_eq!(everywhere(&mut clients, pair), [200, 200]);
