@@ -136,18 +136,25 @@ impl Desk {
         let (reply, answer) = oneshot::channel();
         if to == self.shard {
             job(self, reply);
-        } else {
-            let posted = self.peers.post(to, Box::new(move |desk| job(desk, reply)));
-            self.count_ask(Backend::Owner, &posted);
-            posted?;
+            return answer.await.map_err(|_| Fault::Busy(Backend::Owner));
         }
-        answer.await.map_err(|_| Fault::Busy(Backend::Owner))
+        let posted = self.peers.post(to, Box::new(move |desk| job(desk, reply)));
+        self.count_ask(Backend::Owner, &posted);
+        posted?;
+        let answer = answer.await;
+        self.count_answer(Backend::Owner);
+        answer.map_err(|_| Fault::Busy(Backend::Owner))
     }
 
     /// Books one question to a backend.
     pub fn count_ask<T>(&self, backend: Backend, accepted: &Result<T, Fault>) {
         let lane = self.ledger.lane(backend);
         if accepted.is_ok() { lane.asked.one() } else { lane.full.one() }
+    }
+
+    /// Books one answer of a backend, whatever it says.
+    pub fn count_answer(&self, backend: Backend) {
+        self.ledger.lane(backend).answered.one();
     }
 
     /// Runs `work` to its end even if the one who waits for it leaves.

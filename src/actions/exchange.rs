@@ -96,14 +96,20 @@ async fn first_use(desk: &Rc<Desk>, login: LoginCode) -> Result<LoginOutcome, Fa
     let app = login.app.clone();
     let answer = lane.ask(|reply| WechatAsk::Exchange { app, code: login.code, reply });
     desk.count_ask(Backend::Wechat, &answer);
-    let exchanged = answered(answer?).await?;
+    let exchanged = answered(answer?).await;
+    desk.count_answer(Backend::Wechat);
+    let exchanged = exchanged?;
     let session = SessionId(u128::from_le_bytes(random()));
     let key = SessionKey::new(exchanged.session_key.reveal()).ok_or(Fault::Internal)?;
     let outcome = LoginOutcome { openid: exchanged.openid, session };
     let (opened_for, owner) = (outcome.clone(), desk.owner(&outcome.openid).1);
     let opened = desk.ask(owner, move |desk, reply| {
         let new = Login { openid: &opened_for.openid, appid: &login.app, session, key };
-        let _ = reply.send(desk.sessions.borrow_mut().open(new, desk.tick()));
+        let opened = desk.sessions.borrow_mut().open(new, desk.tick());
+        if opened != Opened::Fits {
+            desk.ledger.sessions.evicted.one();
+        }
+        let _ = reply.send(opened);
     });
     if let Opened::DisplacedOwn(oldest) = opened.await? {
         revoke(desk, &outcome.openid, vec![oldest]).await;

@@ -77,7 +77,9 @@ pub async fn read(
     let lane = &desk.common.backends.database;
     let answer = lane.ask(|reply| DatabaseAsk::Read { query, params: values, page, reply });
     desk.count_ask(Backend::Database, &answer);
-    answer?.await.unwrap_or(Err(Fault::Busy(Backend::Database)))
+    let read = answer?.await.unwrap_or(Err(Fault::Busy(Backend::Database)));
+    desk.count_answer(Backend::Database);
+    read
 }
 
 /// Joins the load of this key on this shard, or leads it. The leader runs as a task of its own: it has other waiters

@@ -35,7 +35,11 @@ impl Action for Refresh {
         };
         let grant = verify(&desk.common.keys, token.as_bytes(), desk.unix())?;
         let desk = desk.clone();
-        Ok(later(Backend::Owner, async move { rotate(&desk, grant).await }))
+        Ok(later(Backend::Owner, async move {
+            let carried = desk.clone();
+            // To its end: between a closed session and its revoked tokens there must be nobody who can leave.
+            desk.carry_out(async move { rotate(&carried, grant).await }).await
+        }))
     }
 }
 
@@ -44,7 +48,11 @@ async fn rotate(desk: &Rc<Desk>, grant: RefreshGrant) -> Result<Reply, Fault> {
     let presented = grant.clone();
     let rotated = desk.ask(owner, move |desk, reply| {
         let RefreshGrant { openid, session, generation, .. } = presented;
-        let _ = reply.send(desk.sessions.borrow_mut().rotate(&openid, session, generation, desk.tick()));
+        let rotated = desk.sessions.borrow_mut().rotate(&openid, session, generation, desk.tick());
+        if rotated == Rotation::Reused {
+            desk.ledger.sessions.reused.one();
+        }
+        let _ = reply.send(rotated);
     });
     match rotated.await? {
         Rotation::Fresh(generation) | Rotation::Repeat(generation) => {

@@ -55,10 +55,14 @@ impl Follow {
 
     /// Runs it with these values, in the order of its parameters.
     pub async fn run(&self, desk: &Rc<Desk>, values: Vec<Value>) -> Result<(), Fault> {
-        let stale = self.0.stale(&values);
-        write(desk, self.0.transaction.clone(), values, None).await?;
-        invalidate(desk, stale).await;
-        Ok(())
+        let (stale, transaction) = (self.0.stale(&values), self.0.transaction.clone());
+        let carried = desk.clone();
+        let work = async move {
+            write(&carried, transaction, values, None).await?;
+            invalidate(&carried, stale).await;
+            Ok(())
+        };
+        desk.carry_out(work).await
     }
 }
 
@@ -73,9 +77,9 @@ impl Action for Write {
             let carried = desk.clone();
             let work = async move {
                 let written = write(&carried, transaction, values, key).await?;
-                if written.replay == Replay::First {
-                    invalidate(&carried, stale).await;
-                }
+                // Also for a repeat: the first try may be on its way round the shards still, and whoever reads after this
+                // answer must not read what was before the order.
+                invalidate(&carried, stale).await;
                 Ok(written)
             };
             desk.carry_out(work).await.map(reply)
@@ -154,7 +158,9 @@ async fn write(
     let lane = &desk.common.backends.database;
     let answer = lane.ask(|reply| DatabaseAsk::Write { transaction, params, idempotency, reply });
     desk.count_ask(Backend::Database, &answer);
-    answered(answer?).await
+    let written = answered(answer?).await;
+    desk.count_answer(Backend::Database);
+    written
 }
 
 fn reply(written: Written) -> Reply {

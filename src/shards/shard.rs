@@ -15,6 +15,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use crate::actions::desk::{Common, DateText, Desk, Front, Peers, Spare};
 use crate::core::bounds;
 use crate::core::cache::{Cache, Spaces};
+use crate::core::fault::Backend;
 use crate::core::flight::Flights;
 use crate::core::ids::ShardId;
 use crate::core::jitter::Jitter;
@@ -208,7 +209,7 @@ fn random_state() -> RandomState {
     RandomState::with_seeds(random_u64(), random_u64(), random_u64(), random_u64())
 }
 
-/// Drops what has ended and takes the gauges, once a second.
+/// Drops what has ended and takes gauges and totals, once a second.
 async fn keep_house(desk: &Rc<Desk>) {
     loop {
         desk.driver.sleep(HOUSEKEEPING).await;
@@ -227,4 +228,18 @@ fn take_gauges(desk: &Desk, tick: Tick) {
     let stats = desk.cache.borrow().stats();
     ledger.cache.bytes.set(stats.bytes as u64);
     ledger.cache.entries.set(stats.entries as u64);
+    ledger.cache.hits.reach(stats.hits);
+    ledger.cache.negative.reach(stats.negatives);
+    ledger.cache.misses.reach(stats.misses);
+    ledger.cache.inserts.reach(stats.inserts);
+    ledger.cache.evictions.reach(stats.evictions);
+    ledger.limiter.displaced.reach(desk.limits.borrow().displaced() + of_node(desk, desk.common.ips.displaced()));
+    let backends = &desk.common.backends;
+    ledger.lane(Backend::Database).queue.set(of_node(desk, backends.database.len() as u64));
+    ledger.lane(Backend::Wechat).queue.set(of_node(desk, backends.wechat.len() as u64));
+}
+
+/// What the node has once stands in the books of its first shard.
+fn of_node(desk: &Desk, number: u64) -> u64 {
+    if desk.shard == ShardId(0) { number } else { 0 }
 }

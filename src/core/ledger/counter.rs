@@ -27,6 +27,12 @@ impl Counter {
         self.add(1);
     }
 
+    /// Takes over a total that a table of this shard keeps for itself.
+    pub fn reach(&self, total: u64) {
+        debug_assert!(total >= self.get(), "a counter does not go back");
+        self.0.store(total, Relaxed);
+    }
+
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
