@@ -1,9 +1,16 @@
 //! Wakes a parked shard from another thread: one eventfd, written only when the shard really sleeps.
 //! Never here: the message itself; whoever rings has put it into a queue first.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+thread_local! {
+    /// Doorbells that this shard's turn has still to ring; `None` on a thread that is no shard. At most one per shard.
+    static DEFERRED: RefCell<Option<Vec<Arc<Doorbell>>>> = const { RefCell::new(None) };
+}
 
 /// Shared by a shard and everybody who may wake it.
 #[derive(Debug)]
@@ -37,6 +44,42 @@ impl Doorbell {
             let written = unsafe { libc::write(self.eventfd.as_raw_fd(), (&raw const one).cast(), 8) };
             debug_assert_eq!(written, 8, "an eventfd takes a one unless its count is near 2^64");
         }
+    }
+
+    /// As [`Doorbell::ring`]; on a shard's own thread at the end of its turn, so that a whole batch of messages costs one wake.
+    pub fn ring_soon(self: &Arc<Self>) {
+        let deferred = DEFERRED.with_borrow_mut(|deferred| match deferred {
+            Some(bells) => {
+                if !bells.iter().any(|bell| Arc::ptr_eq(bell, self)) {
+                    bells.push(self.clone());
+                }
+                true
+            }
+            None => false,
+        });
+        if !deferred {
+            self.ring();
+        }
+    }
+
+    /// From now on this thread rings at the end of its turns.
+    pub(super) fn defer_rings() {
+        DEFERRED.set(Some(Vec::new()));
+    }
+
+    /// Rings all that were put off in this turn.
+    pub(super) fn ring_deferred() {
+        DEFERRED.with_borrow_mut(|deferred| {
+            if let Some(bells) = deferred {
+                bells.drain(..).for_each(|bell| bell.ring());
+            }
+        });
+    }
+
+    /// Rings what was put off, and from now on at once.
+    pub(super) fn stop_deferring() {
+        Self::ring_deferred();
+        DEFERRED.set(None);
     }
 
     /// Announces sleep. After this the owner must look at its queues once more before it really sleeps.

@@ -177,6 +177,7 @@ impl Driver {
     /// of its executor, because an executor that decides when the driver may run also decides how late a wake arrives.
     pub fn run(&self, hooks: &impl Hooks) {
         self.inner.watch_doorbell();
+        Doorbell::defer_rings();
         let mut scratch = Scratch::default();
         while !self.inner.stopping.get() {
             if self.inner.turn(hooks, &mut scratch) == Turn::FoundNothing {
@@ -186,6 +187,7 @@ impl Driver {
         // Doors and tasks hold this driver: without this nobody would ever be freed.
         self.inner.listeners.replace(Slots::new(LISTENERS_MAX));
         self.inner.tasks.clear();
+        Doorbell::stop_deferring();
     }
 }
 
@@ -223,6 +225,7 @@ impl Inner {
         hooks.receive();
         worked |= self.tasks.run(&mut scratch.tasks) > 0;
         self.settle(&mut scratch.touched);
+        Doorbell::ring_deferred();
         if worked {
             hooks.turn_ended(began, self.clock.refresh_tick());
             Turn::Worked

@@ -151,7 +151,7 @@ impl Wake for TaskWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             self.home.woken.push(Key::unpack(self.key.load(Ordering::Acquire)));
-            self.home.doorbell.ring();
+            self.home.doorbell.ring_soon();
         }
     }
 }

@@ -67,7 +67,7 @@ impl Peers for Mesh {
     fn post(&self, to: ShardId, job: Job) -> Result<(), Fault> {
         let mailbox = self.boxes.get(usize::from(to.0)).ok_or(Fault::Internal)?;
         mailbox.jobs.push(job).map_err(|_| Fault::Busy(Backend::Owner))?;
-        mailbox.doorbell.ring();
+        mailbox.doorbell.ring_soon();
         Ok(())
     }
 
