@@ -139,7 +139,7 @@ impl Driver {
         self.inner.listeners.borrow().len()
     }
 
-    /// Ends every wait for bytes as if its deadline had passed: the tasks look around and decide.
+    /// Ends every wait for bytes once, with `RecvError::Interrupted`: the tasks look around and decide.
     pub fn interrupt_waits(&self) {
         let keys: Vec<Key> = self.inner.sockets.borrow().keys().collect();
         for key in keys {
@@ -286,7 +286,7 @@ impl Inner {
         let task = self.with_socket(key, |socket| match socket.owner {
             Owner::Task(task) if socket.waiting => {
                 socket.waiting = false;
-                socket.timed_out = true;
+                socket.interrupted = true;
                 Some(task)
             }
             _ => None,

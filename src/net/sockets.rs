@@ -66,6 +66,8 @@ pub(super) struct Socket {
     /// Earliest instant at which the heap will ask for this socket.
     pub timer_at: Option<Tick>,
     pub timed_out: bool,
+    /// The wait for bytes ends once, without a reason of its own.
+    pub interrupted: bool,
 }
 
 /// State of the one poll for room to write.
@@ -90,6 +92,7 @@ impl Socket {
             deadline: None,
             timer_at: None,
             timed_out: false,
+            interrupted: false,
         }
     }
 

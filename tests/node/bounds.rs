@@ -19,7 +19,7 @@ fn one_connection_too_many_is_refused_until_another_leaves() {
         let mut one_more = node.connect();
         let answer = one_more.answer();
         assert_eq!((answer.status, answer.closes()), (503, true));
-        assert_eq!((answer.json()["code"].as_u64(), answer.header("retry-after")), (Some(50301), Some("1")));
+        assert_eq!((answer.error_code(), answer.header("retry-after")), (50301, Some("1")));
         one_more.expect_end();
         assert_eq!(refused(), count);
     }

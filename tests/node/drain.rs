@@ -195,7 +195,12 @@ fn an_answer_that_is_being_read_is_finished() {
 
 #[test]
 fn the_deadline_cuts_off() {
-    let mut node = TestNode::start(&["server.drain_timeout=1s", "server.request_timeout=1s", "wechat.timeout=1s", "database.timeout=1s"]);
+    let mut node = TestNode::start(&[
+        "server.drain_timeout=1s",
+        "server.request_timeout=1s",
+        "wechat.timeout=1s",
+        "database.timeout=1s",
+    ]);
     let mut client = node.connect();
     client.send("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nhel");
     node.until_opened(1);

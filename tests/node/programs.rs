@@ -34,6 +34,19 @@ fn a_second_sigint_ends_it_at_once() {
     assert!(client.ended());
 }
 
+/// The host may take the cores away at any instant. When they are back, the shard goes on where it was.
+#[test]
+fn a_process_that_is_stopped_for_moments_goes_on() {
+    let program = Program::demo(&[]);
+    let mut client = program.connect();
+    for _ in 0..100 {
+        client.send(get("/ping"));
+        program.signal("STOP");
+        program.signal("CONT");
+        assert_eq!(client.answer().status, 200);
+    }
+}
+
 /// User and system time of a process so far, in clock ticks of 10 ms.
 fn cpu_ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
@@ -67,7 +80,8 @@ fn a_process_without_descriptors_rests_and_recovers() {
 
 #[test]
 fn a_host_that_forbids_io_uring_is_refused_with_an_explanation() {
-    let inject = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup", "-e", "inject=io_uring_setup:error=EPERM"];
+    let inject =
+        ["-f", "-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup", "-e", "inject=io_uring_setup:error=EPERM"];
     let traced = |program: &str| Command::new("strace").args(inject).arg(program).arg("--version").output();
     if !traced(PROGRAM).is_ok_and(|output| output.status.success()) {
         println!("skipped: no strace that may trace here");

@@ -127,7 +127,8 @@ fn headers_of(count: usize) -> String {
 
 #[test]
 fn heads_targets_and_headers_are_bounded() {
-    let node = TestNode::start(&["server.head_bytes_max=4KiB", "server.target_bytes_max=1KiB", "server.headers_max=20"]);
+    let node =
+        TestNode::start(&["server.head_bytes_max=4KiB", "server.target_bytes_max=1KiB", "server.headers_max=20"]);
     let fits = |request: String| assert_eq!(node.connect().ask(request).status, 200);
     fits(head_of(4095));
     fits(head_of(4096));

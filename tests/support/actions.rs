@@ -51,7 +51,9 @@ impl Gate {
     pub fn open(&self) {
         let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiters.open = true;
-        waiters.waiting.drain(..).for_each(|one| drop(one.send(())));
+        waiters.waiting.drain(..).for_each(|one| {
+            let _ = one.send(());
+        });
     }
 
     fn enter(&self) -> oneshot::Receiver<()> {
@@ -162,7 +164,9 @@ impl Action for Pieces {
             "three" => stream::iter([piece(), piece(), piece()]).boxed(),
             "large" => stream::repeat_with(|| Ok(vec![b'x'; 1 << 20])).take(LARGE_BYTES >> 20).boxed(),
             "fault" => stream::iter([piece(), Err(Fault::Timeout(Backend::Database)), piece()]).boxed(),
-            "panic" => stream::iter(0..2).map(move |index| if index == 0 { piece() } else { panic!("told to") }).boxed(),
+            "panic" => {
+                stream::iter(0..2).map(move |index| if index == 0 { piece() } else { panic!("told to") }).boxed()
+            }
             _ => {
                 let gate = self.gate.clone();
                 let waits = stream::once(async move {
