@@ -220,5 +220,5 @@ fn a_node_that_is_dropped_leaves_nobody_connected() {
     let addr = node.addr;
     node.stop();
     assert!(clients.iter_mut().all(Client::ended));
-    assert!(TcpStream::connect(addr).is_err());
+    until("nobody listens", || TcpStream::connect(addr).is_err());
 }
