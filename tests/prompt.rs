@@ -51,7 +51,7 @@ fn check(path: &str) {
     println!("{path}: median {:?}, 90 % {:?}", samples[SAMPLES / 2], samples[SAMPLES * 9 / 10]);
     assert!(meanwhile > 10 * SAMPLES as u64, "{meanwhile} requests are no load");
     assert_eq!(samples.len(), SAMPLES);
-    assert!(samples[SAMPLES / 2] <= PROMPT, "median {:?}", samples[SAMPLES / 2]);
+    assert!(samples[SAMPLES / 2] <= PROMPT, "{path}: median {:?}", samples[SAMPLES / 2]);
 }
 
 /// One test, so that the two do not share the cores.

@@ -302,8 +302,8 @@ impl Inner {
     }
 }
 
-/// Lets the executor run what else it has.
-async fn yield_once() {
+/// Lets others go first: on the executor, or, in a task of a driver, until the next turn.
+pub async fn yield_once() {
     let mut yielded = false;
     poll_fn(|cx| {
         if yielded {

@@ -16,7 +16,8 @@ use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, wr
 use crate::proto::reply::Reply;
 
 use super::answers::{Peer, date};
-use super::connection::{Conversation, Ending, own_request_id};
+use super::connection::{Conversation, Ending};
+use super::opening::own_request_id;
 
 /// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
 /// the refusal (RFC 9112 §9.6). A phone's request is smaller.

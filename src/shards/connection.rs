@@ -14,19 +14,18 @@ use crate::actions::{Outcome, Pending};
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::RequestId;
 use crate::core::ledger::CloseReason;
-use crate::core::method::Method;
-use crate::core::routes::Found;
+use crate::net::driver::yield_once;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError, Stream};
 use crate::proto::http1::{
     Awaiting, BodyMode, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding, Version, Wire,
 };
 use crate::proto::reply::{Chunks, Reply};
-use crate::proto::request::{Header, Request, header};
 
 use super::answers::{After, Answers, Follows, Open, Peer, Streamed};
 use super::guard::{guard, guard_pending};
 use super::migrate::Streak;
+use super::opening::{body_max, open, unread};
 use super::pipeline::{Arrival, Tag, serve};
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
@@ -166,8 +165,10 @@ impl Conversation {
                 }
                 slow => {
                     // What follows may wait: the kernel's buffer goes home, the rest of its bytes stays with us.
-                    input = Received::Copied(input.get(at..).unwrap_or_default().to_vec());
-                    at = 0;
+                    if let Received::Lent(lent) = &input {
+                        input = Received::Copied(lent.get(at..).unwrap_or_default().to_vec());
+                        at = 0;
+                    }
                     self.flush().await?;
                     if let Some(reason) = self.wait(slow).await? {
                         drop(input);
@@ -232,6 +233,11 @@ impl Conversation {
         match next {
             Step::Stream(streaming) => self.send_stream(*streaming).await,
             Step::Close(reason) => Ok(Some(reason)),
+            // A full buffer of answers is enough for a turn: a client that pipelines without pause is not alone here.
+            Step::GoOn if self.behind > 0 => {
+                yield_once().await;
+                Ok(None)
+            }
             Step::Read(_) | Step::GoOn | Step::Wait(_) => Ok(None),
         }
     }
@@ -381,36 +387,4 @@ fn admit_wait(desk: &Desk, waiting: Waiting) -> Result<Step, Fault> {
     }
     in_flight.set(in_flight.get() + 1);
     Ok(Step::Wait(Box::new(waiting)))
-}
-
-fn open(desk: &Desk, request: &Request<'_>, wire: Wire, bytes_in: usize) -> Open {
-    desk.ledger.request_started();
-    let method = Some(request.method);
-    Open { id: request_id(desk, request.headers), method, wire, began: desk.tick(), bytes_in }
-}
-
-/// A request that could not be read has nothing but an identity.
-fn unread(desk: &Desk, wire: Wire, bytes_in: usize) -> Open {
-    desk.ledger.request_started();
-    Open { id: own_request_id(desk), method: None, wire, began: desk.tick(), bytes_in }
-}
-
-/// The client's identity when it is well formed, else one of ours.
-fn request_id(desk: &Desk, headers: &[Header<'_>]) -> RequestId {
-    header(headers, "x-request-id").and_then(RequestId::from_client).unwrap_or_else(|| own_request_id(desk))
-}
-
-pub fn own_request_id(desk: &Desk) -> RequestId {
-    let next = &desk.front.next_request;
-    next.set(next.get().wrapping_add(1));
-    RequestId::from_number(next.get())
-}
-
-/// A body is bounded by its route; a path without one is refused before its body is read.
-fn body_max(desk: &Desk, method: Method, path: &str) -> Result<usize, Fault> {
-    match desk.common.service.router.find(method, path) {
-        Found::Route { route, .. } => Ok(route.body_bytes_max),
-        Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
-        Found::Unknown => Err(Fault::RouteUnknown),
-    }
 }
