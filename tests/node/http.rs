@@ -1,6 +1,8 @@
 //! HTTP byte by byte over a real socket: requests in order, connections kept and closed, bodies, framing of answers.
 //! Never here: a request that is refused; see `refusals`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::support::client::{Answer, Client, get, post};
 use crate::support::node::TestNode;
 
@@ -276,4 +278,31 @@ fn a_connection_follows_its_user_and_loses_nothing() {
     assert!(moved(|books| books.moved_out.get()) > 0, "half of the connections began on the other shard");
     assert_eq!(moved(|books| books.moved_out.get()), moved(|books| books.moved_in.get()));
     node.until_quiet();
+}
+
+/// The host may take the core away at any instant. A shard that is about to wake or to sleep just then goes on where it was.
+#[test]
+fn a_crowded_host_does_not_put_a_shard_to_sleep() {
+    let node = TestNode::start(&[]);
+    let done = AtomicBool::new(false);
+    let crowd = 4 * std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..crowd {
+            scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+        }
+        let _ends_the_crowd = Flag(&done);
+        let mut client = node.connect();
+        for _ in 0..300 {
+            assert_eq!(client.ask(get("/item/1")).status, 200);
+        }
+    });
+}
+
+/// Raised when dropped, by a failing test too.
+struct Flag<'a>(&'a AtomicBool);
+
+impl Drop for Flag<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -34,19 +34,6 @@ fn a_second_sigint_ends_it_at_once() {
     assert!(client.ended());
 }
 
-/// The host may take the cores away at any instant. When they are back, the shard goes on where it was.
-#[test]
-fn a_process_that_is_stopped_for_moments_goes_on() {
-    let program = Program::demo(&[]);
-    let mut client = program.connect();
-    for _ in 0..100 {
-        client.send(get("/ping"));
-        program.signal("STOP");
-        program.signal("CONT");
-        assert_eq!(client.answer().status, 200);
-    }
-}
-
 /// User and system time of a process's shards so far, in clock ticks of 10 ms.
 fn shard_ticks(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
