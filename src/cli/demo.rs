@@ -50,7 +50,7 @@ fn config(args: &DemoArgs, wechat: &str, database: &str) -> Result<Config, Vec<C
         "DEMO_WECHAT" => Some(wechat.to_owned()),
         "DEMO_DB" => Some(database.to_owned()),
         "DEMO_TOKEN_KEY" => Some(token_key.clone()),
-        _ => None,
+        _ => std::env::var(name).ok(),
     };
     load_with(DEMO, &args.overrides.set, &Outside { variable: &variable, file: &|path| std::fs::read_to_string(path) })
 }

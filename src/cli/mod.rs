@@ -6,6 +6,7 @@ mod check;
 mod demo;
 pub mod doctor;
 mod examine;
+mod memory;
 mod run;
 mod serve;
 mod shop;

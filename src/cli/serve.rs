@@ -15,6 +15,7 @@ use crate::ops::http::{OpsServer, Reach, serve as serve_pages};
 use crate::ops::pages::OpsPages;
 use crate::shards::node::{Drained, Node, NodeError, NodeParts};
 
+use super::memory;
 use super::signals::Endings;
 use super::watchdog::Watchdog;
 use super::{EXIT_HOST, fail};
@@ -27,6 +28,7 @@ pub struct Serving {
 
 /// Serves until SIGTERM or SIGINT, then drains. `started` runs once everything answers.
 pub fn serve(config: Arc<Config>, started: impl FnOnce(&Serving)) -> ExitCode {
+    memory::use_small_pages();
     if let Err(refusal) = probe() {
         return fail(EXIT_HOST, &format!("this host does not let a shard use io_uring\n{refusal}"));
     }

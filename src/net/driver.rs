@@ -16,7 +16,6 @@ use super::bufs::BufPool;
 use super::clock::{Clock, ClockZero};
 use super::doorbell::Doorbell;
 use super::listener::Listener;
-use super::park::Parking;
 use super::ring::{Completion, Op, Ring};
 use super::slots::{Key, Slots};
 use super::sockets::{DeadlineCheck, Owner, Socket};
@@ -57,7 +56,7 @@ pub(super) struct Inner {
     pub timers: RefCell<Timers>,
     pub tasks: Tasks,
     pub clock: Clock,
-    doorbell: Arc<Doorbell>,
+    pub doorbell: Arc<Doorbell>,
     /// Sockets to look at when the tasks of this turn have run.
     pub touched: RefCell<Vec<Key>>,
     stopping: Cell<bool>,
@@ -75,7 +74,6 @@ impl Driver {
         let ring = Ring::new()?;
         let bufs = Rc::new(BufPool::new());
         bufs.register(ring.uring())?;
-        ring.uring().submitter().register_eventfd(doorbell.fd())?;
         let inner = Inner {
             ring: RefCell::new(ring),
             bufs,
@@ -175,24 +173,19 @@ impl Driver {
         self.inner.doorbell.ring();
     }
 
-    /// Turns until `stop`.
-    ///
-    /// # Errors
-    /// The executor cannot read the doorbell: the process has no descriptor left at start.
-    pub async fn run(&self, hooks: &impl Hooks) -> io::Result<()> {
-        let parking = Parking::new(&self.inner, &self.inner.doorbell)?;
+    /// Turns until `stop`, sleeping in between when there is nothing to do. Takes the thread: the driver is the only task
+    /// of its executor, because an executor that decides when the driver may run also decides how late a wake arrives.
+    pub fn run(&self, hooks: &impl Hooks) {
+        self.inner.watch_doorbell();
         let mut scratch = Scratch::default();
         while !self.inner.stopping.get() {
-            if self.inner.turn(hooks, &mut scratch) == Turn::Worked {
-                yield_once().await;
-            } else {
-                parking.sleep(&self.inner, hooks).await;
+            if self.inner.turn(hooks, &mut scratch) == Turn::FoundNothing {
+                self.inner.sleep(hooks);
             }
         }
         // Doors and tasks hold this driver: without this nobody would ever be freed.
         self.inner.listeners.replace(Slots::new(LISTENERS_MAX));
         self.inner.tasks.clear();
-        Ok(())
     }
 }
 
@@ -238,21 +231,14 @@ impl Inner {
         }
     }
 
-    /// Whether nothing is left that would not wake the shard by itself. Asked after the doorbell was told of the sleep.
-    pub fn may_sleep(&self, hooks: &impl Hooks) -> bool {
-        !hooks.has_mail()
-            && !self.tasks.any_woken()
-            && self.touched.borrow().is_empty()
-            && self.ring.borrow_mut().is_quiet()
-    }
-
     fn complete(&self, completion: Completion) {
         match completion.op {
             Op::Accept => self.accepted(completion),
             Op::Recv => self.received(completion),
             Op::Writable => self.writable(completion),
-            // The cancelled operation reports by itself; the timer has woken us and the heap knows for whom.
-            Op::Cancel | Op::Timeout => {}
+            Op::Doorbell if !completion.more => self.watch_doorbell(),
+            // The cancelled operation reports by itself; who rang has left his message elsewhere.
+            Op::Cancel | Op::Doorbell => {}
         }
     }
 
@@ -302,7 +288,7 @@ impl Inner {
     }
 }
 
-/// Lets others go first: on the executor, or, in a task of a driver, until the next turn.
+/// Lets the other tasks of this shard go first, until the next turn.
 pub async fn yield_once() {
     let mut yielded = false;
     poll_fn(|cx| {

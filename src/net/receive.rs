@@ -120,7 +120,7 @@ impl Socket {
         match buf {
             Some(buf) if !buf.is_empty() => {
                 if serves {
-                    self.inbox.push_back(buf);
+                    self.inbox.push(buf);
                 }
             }
             _ => match -completion.result {

@@ -2,8 +2,9 @@
 //! Never here: what an operation is for.
 
 use std::io;
+use std::time::Duration;
 
-use io_uring::{IoUring, cqueue, squeue};
+use io_uring::{IoUring, cqueue, squeue, types};
 
 use super::slots::Key;
 
@@ -21,7 +22,7 @@ pub(super) enum Op {
     Recv = 2,
     Writable = 3,
     Cancel = 4,
-    Timeout = 5,
+    Doorbell = 5,
 }
 
 /// A completion, decoded.
@@ -74,16 +75,26 @@ impl Ring {
         // SAFETY: no signal mask is passed.
         let entered = unsafe { self.io.submitter().enter::<libc::sigset_t>(to_submit, 0, GETEVENTS, None) };
         if let Err(error) = entered {
-            // EINTR: a signal; EAGAIN: out of memory for a moment; EBUSY: completions must be read first. The next turn retries.
-            let passing = matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY));
-            assert!(passing, "io_uring_enter on our own ring: {error}");
+            assert!(is_passing(&error), "io_uring_enter on our own ring: {error}");
         }
     }
 
-    /// Whether nothing is left to submit, to run or to read, so that whatever comes next will ring the eventfd.
+    /// Submits what is queued and sleeps until there is a completion, or for `wait`; without one for as long as it takes.
     ///
-    /// One enter runs about twenty pieces of deferred work and keeps the rest for the next one. Such a piece may end without
-    /// a completion, so "no completion" does not mean "no work", and work that is kept rings no bell again.
+    /// The kernel runs what it has deferred before it sleeps, so no work is left behind unannounced.
+    pub fn wait(&mut self, wait: Option<Duration>) {
+        let wait = wait.map(types::Timespec::from);
+        let mut args = types::SubmitArgs::new();
+        if let Some(wait) = &wait {
+            args = args.timespec(wait);
+        }
+        if let Err(error) = self.io.submitter().submit_with_args(1, &args) {
+            let expected = matches!(error.raw_os_error(), Some(libc::ETIME)) || is_passing(&error);
+            assert!(expected, "io_uring_enter on our own ring: {error}");
+        }
+    }
+
+    /// Whether nothing is left to submit, to run or to read: a turn needs no system call.
     pub fn is_quiet(&mut self) -> bool {
         let submissions = self.io.submission();
         let nothing_waits = submissions.is_empty() && !submissions.taskrun() && !submissions.cq_overflow();
@@ -97,6 +108,11 @@ impl Ring {
     }
 }
 
+/// EINTR: a signal; EAGAIN: out of memory for a moment; EBUSY: completions must be read first. The next turn retries.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN | libc::EBUSY))
+}
+
 pub(super) const fn user_data(op: Op, key: Key) -> u64 {
     (op as u64) << 60 | key.pack()
 }
@@ -108,7 +124,7 @@ fn decode(entry: &cqueue::Entry) -> Completion {
         2 => Op::Recv,
         3 => Op::Writable,
         4 => Op::Cancel,
-        5 => Op::Timeout,
+        5 => Op::Doorbell,
         other => unreachable!("we never queue operation {other}"),
     };
     Completion {

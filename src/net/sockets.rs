@@ -55,7 +55,7 @@ pub(super) struct Socket {
     pub receive: Receive,
     pub end: Option<End>,
     /// Filled in this turn, not yet seen by the task.
-    pub inbox: VecDeque<RecvBuf>,
+    pub inbox: Inbox,
     /// Copied out of `inbox` because the task was busy.
     pub backlog: Vec<u8>,
     /// The task polls for bytes, room to write, or the end of the receive.
@@ -68,6 +68,47 @@ pub(super) struct Socket {
     pub timed_out: bool,
     /// The wait for bytes ends once, without a reason of its own.
     pub interrupted: bool,
+}
+
+/// Buffers of one turn in their order. Nearly always one, which needs no memory of its own.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    first: Option<RecvBuf>,
+    rest: VecDeque<RecvBuf>,
+}
+
+impl Inbox {
+    const fn new() -> Self {
+        Self { first: None, rest: VecDeque::new() }
+    }
+
+    pub fn push(&mut self, buf: RecvBuf) {
+        if self.is_empty() {
+            self.first = Some(buf);
+        } else {
+            self.rest.push_back(buf);
+        }
+    }
+
+    pub fn pop(&mut self) -> Option<RecvBuf> {
+        if let Some(buf) = self.first.take() {
+            return Some(buf);
+        }
+        let buf = self.rest.pop_front();
+        if self.rest.is_empty() && self.rest.capacity() > 0 {
+            // An idle connection holds nothing.
+            self.rest = VecDeque::new();
+        }
+        buf
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && self.rest.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        *self = Self::new();
+    }
 }
 
 /// State of the one poll for room to write.
@@ -85,7 +126,7 @@ impl Socket {
             owner,
             receive: Receive::Wanted,
             end: None,
-            inbox: VecDeque::new(),
+            inbox: Inbox::new(),
             backlog: Vec::new(),
             waiting: false,
             writable: Writable::NotAsked,
@@ -103,11 +144,9 @@ impl Socket {
 
     /// Copies what the task has not taken, so that the kernel's buffers go home with the turn.
     pub fn spill(&mut self) {
-        while let Some(buf) = self.inbox.pop_front() {
+        while let Some(buf) = self.inbox.pop() {
             self.backlog.extend_from_slice(&buf);
         }
-        // An idle connection holds nothing.
-        self.inbox = VecDeque::new();
     }
 
     /// Sets the deadline; answers the instant to put on the heap when the one there would come too late.

@@ -189,7 +189,7 @@ impl Stream {
             }
             return Poll::Ready(Ok(Received::Copied(std::mem::take(&mut socket.backlog))));
         }
-        if let Some(buf) = socket.inbox.pop_front() {
+        if let Some(buf) = socket.inbox.pop() {
             return Poll::Ready(Ok(Received::Lent(buf)));
         }
         if let Some(end) = socket.end {

@@ -64,7 +64,7 @@ impl Server {
                     let _ = for_door.serve(fd, Vec::new(), move |stream| async move { serve(driver, stream).await });
                 }),
             );
-            driver.run(&StopFlag(flag, driver.clone())).await.unwrap();
+            driver.run(&StopFlag(flag, driver.clone()));
             driver.sockets()
         };
         let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(64 << 10).ring_depth(128);

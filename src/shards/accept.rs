@@ -60,7 +60,7 @@ async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
             desk.ledger.connection_closed(reason);
             drop(conversation);
         }
-        Ending::Move => move_on(*conversation, &desk, peer.addr).await,
+        Ending::Move => Box::pin(move_on(*conversation, &desk, peer.addr)).await,
     }
 }
 
@@ -110,4 +110,18 @@ fn refuse(desk: &Desk, fd: OwnedFd) {
     // A fresh socket has room for this; if the client has gone, nobody needs it.
     let sent = stream.set_nonblocking(true).and_then(|()| stream.write_all(&text));
     let _ = sent.and_then(|()| stream.shutdown(Shutdown::Write)).and_then(|()| stream.read(&mut [0; REFUSED_BYTES]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (task, conversation) = (task_bytes(live), size_of::<Conversation>());
+        assert!(task + conversation <= 640, "{task} + {conversation} bytes: box what only a slow request needs");
+    }
 }

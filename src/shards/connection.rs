@@ -127,7 +127,7 @@ impl Conversation {
                 Ok(input) => input,
                 Err(RecvError::End(End::Closed)) => return Ending::AtOnce(CloseReason::ClientClosed),
                 Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
-                Err(RecvError::TimedOut) => return self.silence().await,
+                Err(RecvError::TimedOut) => return Box::pin(self.silence()).await,
                 Err(RecvError::Interrupted) if self.rests() => return Ending::Gently(CloseReason::Draining),
                 Err(RecvError::Interrupted) => continue,
             };
@@ -170,7 +170,8 @@ impl Conversation {
                         at = 0;
                     }
                     self.flush().await?;
-                    if let Some(reason) = self.wait(slow).await? {
+                    // Boxed: what a slow request needs is not paid for by connections that are idle.
+                    if let Some(reason) = Box::pin(self.wait(slow)).await? {
                         drop(input);
                         self.flush().await?;
                         return Ok(Some(Ending::Gently(reason)));

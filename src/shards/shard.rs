@@ -36,12 +36,7 @@ use super::accept::door;
 use super::control::{Control, Phase};
 use super::mesh::{Mailbox, Mesh};
 
-/// When glommio takes the core from a task that does not give it back. The driver is its only task, looks at wakes and
-/// timers by itself in every turn, and must never be interrupted: where this timer fires after glommio has armed it and
-/// before it has looked for a runnable task (the host gave the core to somebody else), glommio believes that there is none
-/// and sleeps, and nothing wakes the shard again.
-const PREEMPT: Duration = Duration::from_secs(3600);
-/// glommio's own rings carry nothing but the doorbell.
+/// glommio's own rings carry nothing: the driver takes the thread.
 const GLOMMIO_RING_DEPTH: usize = 128;
 const GLOMMIO_IO_BYTES: usize = 64 << 10;
 /// How often gauges are taken and what has ended is dropped.
@@ -84,7 +79,6 @@ pub fn spawn(seed: Seed) -> Result<ExecutorJoinHandle<()>, String> {
     let (name, cpu) = (format!("shard-{}", seed.id.0), seed.cpu);
     LocalExecutorBuilder::new(Placement::Fixed(cpu))
         .name(&name)
-        .preempt_timer(PREEMPT)
         .ring_depth(GLOMMIO_RING_DEPTH)
         .io_memory(GLOMMIO_IO_BYTES)
         .spawn(move || live(seed))
@@ -103,9 +97,7 @@ async fn live(seed: Seed) {
     let _ = ready.send(Ok(()));
     let desk = shard.desk.clone();
     driver.spawn(async move { keep_house(&desk).await });
-    if let Err(error) = driver.run(&shard).await {
-        tracing::error!(shard = shard.desk.shard.0, %error, "a shard cannot run");
-    }
+    driver.run(&shard);
 }
 
 impl Shard {

@@ -27,10 +27,10 @@ pub const CLOCK: &str = "src/net/clock.rs";
 
 /// Files with `unsafe` code, and what for.
 pub const UNSAFE: &[(&str, &str)] = &[
+    ("src/cli/memory.rs", "prctl has no safe wrapper in the crates we have"),
     ("src/net/bufs.rs", "memory that the kernel writes into while we run; the guard is the only way to read it"),
     ("src/net/doorbell.rs", "eventfd has no safe wrapper in the crates we have"),
     ("src/net/listener.rs", "takes over the descriptor that a completion carries"),
-    ("src/net/park.rs", "timerfd has no safe wrapper in the crates we have; glommio's file takes a raw descriptor"),
     ("src/net/probe.rs", "the kernel's own interface, tried once before the driver relies on it"),
     ("src/net/ring.rs", "submitting to a ring is a promise about memory that only its owner can give"),
     ("src/ops/coroutines.rs", "may has no other way to end a coroutine that accepts"),

@@ -133,9 +133,9 @@ pub struct TokenKey {
 
 #[derive(Debug)]
 pub struct Limiter {
-    /// Openids tracked per node; 16 bytes each, rounded up to a power of two per shard.
+    /// Openids tracked per node; 32 bytes each, touched page by page.
     pub openids_max: usize,
-    /// Addresses tracked per node; 16 bytes each.
+    /// Addresses tracked per node; 32 bytes each.
     pub ips_max: usize,
     /// Applied to every request before its route is known. `None`: no limit by address.
     pub ip: Option<Rate>,

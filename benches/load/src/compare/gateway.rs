@@ -13,7 +13,7 @@ pub const PRODUCT_IDS: &str = "1..=100";
 /// `{"code":"demo-uN"}` → `{"code":0,"message":"ok","data":{"token":"…"}}`.
 pub const LOGIN_PATH: &str = "/auth/login";
 /// How long the simulator takes for `jscode2session`: what WeChat usually needs.
-const WECHAT_LATENCY: &str = "50ms";
+const WECHAT_LATENCY_MS: &str = "50";
 
 /// How the gateway is started.
 pub struct Launch<'a> {
@@ -28,7 +28,9 @@ pub struct Launch<'a> {
 /// The demo with limits that a benchmark does not reach (they are still evaluated) and no access log.
 pub fn demo(launch: &Launch<'_>) -> Command {
     let mut command = Command::new(launch.program);
-    command.args(["demo", "--bench", "--shards", launch.shards]);
+    command.args(["demo", "--set", &format!("server.shards=[{}]", launch.shards)]);
+    command.args(["--set", "limiter.ip=off", "--set", "limiter.openid=1000000/s burst 1000000"]);
+    command.env("DEMO_LOGIN_LIMIT", "1000000/s burst 1000000");
     command.args(["--port", &launch.port.to_string(), "--ops-port", &launch.ops_port.to_string()]);
     if let Some(port) = launch.simulator_port {
         command.args(["--wechat-url", &format!("http://127.0.0.1:{port}")]);
@@ -39,6 +41,14 @@ pub fn demo(launch: &Launch<'_>) -> Command {
 /// The WeChat simulator alone.
 pub fn simulator(program: &Path, port: u16) -> Command {
     let mut command = Command::new(program);
-    command.args(["simulate-wechat", "--port", &port.to_string(), "--latency", WECHAT_LATENCY]);
+    command.args([
+        "simulate-wechat",
+        "--port",
+        &port.to_string(),
+        "--wechat-latency",
+        WECHAT_LATENCY_MS,
+        "--wechat-jitter",
+        "0",
+    ]);
     command
 }

@@ -377,9 +377,9 @@ fn knobs_that_depend_on_each_other() {
         ],
     );
     let apart = &["ops.listen: must have a port apart from server.listen"];
-    check("[server]\nlisten = \"127.0.0.1:9090\"", apart);
-    check("[server]\nlisten = \"0.0.0.0:9090\"", apart);
-    check("[server]\nlisten = \"10.0.0.1:9090\"", &[]);
+    check("[server]\nlisten = \"127.0.0.1:9464\"", apart);
+    check("[server]\nlisten = \"0.0.0.0:9464\"", apart);
+    check("[server]\nlisten = \"10.0.0.1:9464\"", &[]);
 }
 
 #[test]
@@ -442,7 +442,7 @@ fn secrets_come_from_variables_and_files_and_are_never_shown() {
 #[test]
 fn a_variable_cannot_change_the_shape_of_the_file() {
     let config = based("[query.sly]\nsql = \"SELECT 1 /*${SLY}*/\"\nrows = \"one\"").expect("it is one long comment");
-    assert_eq!(config.ops.listen.to_string(), "127.0.0.1:9090");
+    assert_eq!(config.ops.listen.to_string(), "127.0.0.1:9464");
     assert!(config.queries["sly"].sql.contains("#${WX_SECRET}*/"), "not expanded again");
     check(
         "[log]\naccess = \"${SLY}\"",
