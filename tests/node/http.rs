@@ -288,7 +288,11 @@ fn a_crowded_host_does_not_put_a_shard_to_sleep() {
     let crowd = 4 * std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..crowd {
-            scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let _ends_the_crowd = Flag(&done);
         let mut client = node.connect();
