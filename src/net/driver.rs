@@ -137,7 +137,7 @@ impl Driver {
         self.inner.listeners.borrow().len()
     }
 
-    /// Ends every wait for bytes as if its deadline had passed: the tasks look around and decide.
+    /// Ends every wait for bytes once, with `RecvError::Interrupted`: the tasks look around and decide.
     pub fn interrupt_waits(&self) {
         let keys: Vec<Key> = self.inner.sockets.borrow().keys().collect();
         for key in keys {
@@ -275,7 +275,7 @@ impl Inner {
         let task = self.with_socket(key, |socket| match socket.owner {
             Owner::Task(task) if socket.waiting => {
                 socket.waiting = false;
-                socket.timed_out = true;
+                socket.interrupted = true;
                 Some(task)
             }
             _ => None,
@@ -289,4 +289,18 @@ impl Inner {
     pub fn with_socket<R>(&self, key: Key, change: impl FnOnce(&mut Socket) -> R) -> Option<R> {
         self.sockets.borrow_mut().get_mut(key).map(change)
     }
+}
+
+/// Lets the other tasks of this shard go first, until the next turn.
+pub async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

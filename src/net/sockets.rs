@@ -66,6 +66,8 @@ pub(super) struct Socket {
     /// Earliest instant at which the heap will ask for this socket.
     pub timer_at: Option<Tick>,
     pub timed_out: bool,
+    /// The wait for bytes ends once, without a reason of its own.
+    pub interrupted: bool,
 }
 
 /// Buffers of one turn in their order. Nearly always one, which needs no memory of its own.
@@ -81,7 +83,7 @@ impl Inbox {
     }
 
     pub fn push(&mut self, buf: RecvBuf) {
-        if self.first.is_none() && self.rest.is_empty() {
+        if self.is_empty() {
             self.first = Some(buf);
         } else {
             self.rest.push_back(buf);
@@ -98,6 +100,10 @@ impl Inbox {
             self.rest = VecDeque::new();
         }
         buf
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && self.rest.is_empty()
     }
 
     pub fn clear(&mut self) {
@@ -127,6 +133,7 @@ impl Socket {
             deadline: None,
             timer_at: None,
             timed_out: false,
+            interrupted: false,
         }
     }
 

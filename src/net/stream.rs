@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -19,7 +20,7 @@ use super::bufs::RecvBuf;
 use super::driver::Inner;
 use super::ring::Op;
 use super::slots::Key;
-use super::sockets::{End, Owner, Receive, Writable};
+use super::sockets::{End, Owner, Receive, Socket, Writable};
 use super::timers::Due;
 
 /// How long a closed connection is read on, so that a reset does not overtake our last answer (RFC 9112 §9.6).
@@ -45,6 +46,8 @@ pub enum RecvError {
     End(End),
     /// The deadline passed.
     TimedOut,
+    /// `Driver::interrupt_waits`; the deadline stands.
+    Interrupted,
 }
 
 /// Why bytes cannot be sent.
@@ -88,6 +91,17 @@ impl Stream {
     /// The peer has closed or broken off, or the deadline has passed.
     pub async fn recv(&self) -> Result<Received, RecvError> {
         poll_fn(|_| self.poll_recv()).await
+    }
+
+    /// Whether bytes have arrived that `recv` has not handed out, in the kernel's queue included. Costs a system call.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        let peek = |socket: &mut Socket| {
+            let in_kernel = || SockRef::from(&socket.fd).recv_with_flags(&mut [MaybeUninit::uninit()], flags);
+            !socket.backlog.is_empty() || !socket.inbox.is_empty() || in_kernel().is_ok_and(|bytes| bytes > 0)
+        };
+        self.inner.with_socket(self.key, peek).unwrap_or(false)
     }
 
     /// Sends what the socket takes at once; zero when it is full.
@@ -183,6 +197,9 @@ impl Stream {
         }
         if socket.timed_out {
             return Poll::Ready(Err(RecvError::TimedOut));
+        }
+        if std::mem::take(&mut socket.interrupted) {
+            return Poll::Ready(Err(RecvError::Interrupted));
         }
         socket.waiting = true;
         Poll::Pending

@@ -1,24 +1,27 @@
 //! Who may come in: up to the bound a connection gets a task, beyond it a short refusal.
 //! Never here: a connection that is neither counted as opened nor as refused.
 
-use std::io::Write;
-use std::net::{IpAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use crate::actions::desk::Desk;
+use crate::core::fault::Fault;
 use crate::core::ledger::CloseReason;
 use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
 use crate::net::stream::Stream;
+use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
+use crate::proto::reply::Reply;
 
-use super::answers::Peer;
+use super::answers::{Peer, date};
 use super::connection::{Conversation, Ending};
+use super::opening::own_request_id;
 
-/// What a connection beyond the bound is told. It costs one send and one close.
-const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\n\
-retry-after: 1\r\ncontent-length: 76\r\nconnection: close\r\n\r\n\
-{\"code\":50301,\"message\":\"server at its limit: retry later\",\"request_id\":\"-\"}";
+/// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
+/// the refusal (RFC 9112 §9.6). A phone's request is smaller.
+const REFUSED_BYTES: usize = 4096;
 
 /// The door of one shard.
 pub fn door(desk: &Rc<Desk>) -> OnAccept {
@@ -27,10 +30,11 @@ pub fn door(desk: &Rc<Desk>) -> OnAccept {
         if desk.driver.sockets() >= desk.common.service.config.server.connections_max {
             return refuse(&desk, fd);
         }
-        // Without an address the client has left again already.
-        if let Some(addr) = peer_addr(fd.as_fd()) {
-            desk.ledger.connections.opened.one();
-            welcome(&desk, fd, Vec::new(), addr.ip());
+        desk.ledger.connections.opened.one();
+        match peer_addr(fd.as_fd()) {
+            Some(addr) => welcome(&desk, fd, Vec::new(), addr.ip()),
+            // Without an address the client has left again already.
+            None => desk.ledger.connection_closed(CloseReason::Reset),
         }
     })
 }
@@ -94,24 +98,23 @@ async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) 
     }
 }
 
+/// Tells why and closes: one send, one receive, no task.
 fn refuse(desk: &Desk, fd: OwnedFd) {
     desk.ledger.connections.refused.one();
+    let id = own_request_id(desk);
+    let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
+    let mut text = Vec::new();
+    let cx = ReplyContext { date: &date(desk), request_id: id.as_str(), wire };
+    write_reply(&mut text, &Reply::from_fault(&Fault::Overloaded, id.as_str()), &cx);
     let mut stream = TcpStream::from(fd);
     // A fresh socket has room for this; if the client has gone, nobody needs it.
-    let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(REFUSAL));
+    let sent = stream.set_nonblocking(true).and_then(|()| stream.write_all(&text));
+    let _ = sent.and_then(|()| stream.shutdown(Shutdown::Write)).and_then(|()| stream.read(&mut [0; REFUSED_BYTES]));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_refusal_is_an_honest_answer() {
-        let text = std::str::from_utf8(REFUSAL).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "body has {}", body.len());
-        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
-    }
 
     #[test]
     fn an_idle_connection_is_small() {

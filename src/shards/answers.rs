@@ -51,6 +51,14 @@ pub enum After {
     Stream(StreamCoding, Chunks, Streamed),
 }
 
+/// What the client has sent behind a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// Nothing that would have to be answered: the connection may end here if somebody wants it to.
+    Nothing,
+    More,
+}
+
 /// How an answer goes into the books once its stream has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Streamed {
@@ -82,14 +90,15 @@ impl Answers {
     }
 
     /// Appends an answer and books it, or begins a stream.
-    pub fn answer(&mut self, open: &Open, tag: Tag, result: Result<Reply, Fault>) -> After {
+    pub fn answer(&mut self, open: &Open, tag: Tag, result: Result<Reply, Fault>, follows: Follows) -> After {
         let (reply, fault) = match result {
             Ok(reply) => (reply, None),
             Err(fault) => (Reply::from_fault(&fault, open.id.as_str()), Some(fault)),
         };
-        let closes = self.desk.front.draining.get() || fault.as_ref().is_some_and(Fault::closes);
+        let parts = self.desk.front.draining.get() && follows == Follows::Nothing;
+        let closes = parts || fault.as_ref().is_some_and(Fault::closes);
         let persistence = if closes { Persistence::Close } else { open.wire.persistence };
-        let date = self.date();
+        let date = date(&self.desk);
         let wire = Wire { persistence, ..open.wire };
         let cx = ReplyContext { date: &date, request_id: open.id.as_str(), wire };
         self.take_buf();
@@ -184,17 +193,6 @@ impl Answers {
         }
     }
 
-    fn date(&self) -> [u8; 29] {
-        let now = self.desk.unix();
-        let known = self.desk.front.date.get();
-        if known.at == now {
-            return known.text;
-        }
-        let text = imf_fixdate(now);
-        self.desk.front.date.set(DateText { at: now, text });
-        text
-    }
-
     fn take_buf(&mut self) {
         if self.out.capacity() == 0 {
             self.out = self.desk.front.bufs.borrow_mut().pop().unwrap_or_default();
@@ -209,6 +207,18 @@ impl Answers {
             bufs.push(out);
         }
     }
+}
+
+/// The `date` of an answer made now.
+pub fn date(desk: &Desk) -> [u8; 29] {
+    let now = desk.unix();
+    let known = desk.front.date.get();
+    if known.at == now {
+        return known.text;
+    }
+    let text = imf_fixdate(now);
+    desk.front.date.set(DateText { at: now, text });
+    text
 }
 
 /// The part of the books that only the answer knows.

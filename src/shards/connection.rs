@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 
@@ -13,20 +14,26 @@ use crate::actions::{Outcome, Pending};
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::RequestId;
 use crate::core::ledger::CloseReason;
-use crate::core::method::Method;
-use crate::core::routes::Found;
+use crate::net::driver::yield_once;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError, Stream};
 use crate::proto::http1::{
     Awaiting, BodyMode, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding, Version, Wire,
 };
 use crate::proto::reply::{Chunks, Reply};
-use crate::proto::request::{Header, Request, header};
 
-use super::answers::{After, Answers, Open, Peer, Streamed};
+use super::answers::{After, Answers, Follows, Open, Peer, Streamed};
 use super::guard::{guard, guard_pending};
 use super::migrate::Streak;
+use super::opening::{body_max, open, unread};
 use super::pipeline::{Arrival, Tag, serve};
+
+/// How long a connection that came in while the shard closed its door may take to begin its request.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
+/// requests fit Linux' largest default receive buffer, 6 MiB.
+const LAST_ANSWERS_MAX: u32 = 1 << 16;
 
 pub struct Conversation {
     stream: Stream,
@@ -36,6 +43,10 @@ pub struct Conversation {
     awaiting: Awaiting,
     /// Bytes of the present request so far.
     bytes_in: usize,
+    /// Bytes at hand behind the present request.
+    behind: usize,
+    /// Answers since the shard drains.
+    last_answers: u32,
     pub streak: Streak,
 }
 
@@ -86,7 +97,17 @@ impl Conversation {
         let answers = Answers::new(desk.clone(), peer);
         let awaiting = Awaiting::Request;
         let machine = Machine::new(limits);
-        Self { stream, desk, machine, answers, awaiting, bytes_in: 0, streak: Streak::default() }
+        Self {
+            stream,
+            desk,
+            machine,
+            answers,
+            awaiting,
+            bytes_in: 0,
+            behind: 0,
+            last_answers: 0,
+            streak: Streak::default(),
+        }
     }
 
     /// The stream, when the conversation has ended.
@@ -106,10 +127,9 @@ impl Conversation {
                 Ok(input) => input,
                 Err(RecvError::End(End::Closed)) => return Ending::AtOnce(CloseReason::ClientClosed),
                 Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
-                Err(RecvError::TimedOut) => match Box::pin(self.silence()).await {
-                    Some(ending) => return ending,
-                    None => continue,
-                },
+                Err(RecvError::TimedOut) => return Box::pin(self.silence()).await,
+                Err(RecvError::Interrupted) if self.rests() => return Ending::Gently(CloseReason::Draining),
+                Err(RecvError::Interrupted) => continue,
             };
             match self.work_off(input).await {
                 Ok(None) => {}
@@ -117,7 +137,7 @@ impl Conversation {
                 Err(SendError::Broken) => return Ending::AtOnce(CloseReason::Reset),
                 Err(SendError::TimedOut) => return Ending::AtOnce(CloseReason::Timeout),
             }
-            if self.streak.moves(self.desk.shard) && self.machine.is_idle() {
+            if self.streak.moves(self.desk.shard) && self.machine.is_idle() && !self.desk.front.draining.get() {
                 return Ending::Move;
             }
         }
@@ -145,8 +165,10 @@ impl Conversation {
                 }
                 slow => {
                     // What follows may wait: the kernel's buffer goes home, the rest of its bytes stays with us.
-                    input = Received::Copied(input.get(at..).unwrap_or_default().to_vec());
-                    at = 0;
+                    if let Received::Lent(lent) = &input {
+                        input = Received::Copied(lent.get(at..).unwrap_or_default().to_vec());
+                        at = 0;
+                    }
                     self.flush().await?;
                     // Boxed: what a slow request needs is not paid for by connections that are idle.
                     if let Some(reason) = Box::pin(self.wait(slow)).await? {
@@ -162,10 +184,12 @@ impl Conversation {
     /// One event of the machine.
     fn step(&mut self, bytes: &mut [u8]) -> (usize, Step) {
         let desk = &self.desk;
+        let given = bytes.len();
         let mut table = HeaderTable::new();
         let advance = self.machine.advance(bytes, &mut table, |method, path| body_max(desk, method, path));
         let consumed = advance.consumed;
         self.bytes_in += consumed;
+        self.behind = given - consumed;
         let step = match advance.event {
             Event::NeedMore(awaiting) => Step::Read(awaiting),
             Event::SendContinue => {
@@ -174,20 +198,27 @@ impl Conversation {
             }
             Event::Request { request, wire } => {
                 let open = open(desk, &request, wire, std::mem::take(&mut self.bytes_in));
+                // The next head has a deadline of its own.
+                self.awaiting = Awaiting::Request;
                 let from = Arrival { ip: self.answers.peer.key, id: open.id };
                 let mut tag = Tag::default();
                 let outcome = guard(desk, open.id, || serve(desk, from, request, &mut tag));
                 self.streak.saw(tag.user);
-                match outcome {
-                    Ok(Outcome::Later(backend, pending)) => admit_wait(desk, Waiting { open, tag, backend, pending })
-                        .unwrap_or_else(|fault| answered(&mut self.answers, open, tag, Err(fault))),
-                    Ok(Outcome::Now(reply)) => answered(&mut self.answers, open, tag, Ok(reply)),
-                    Err(fault) => answered(&mut self.answers, open, tag, Err(fault)),
-                }
+                let result = match outcome {
+                    Ok(Outcome::Later(backend, pending)) => {
+                        match admit_wait(desk, Waiting { open, tag, backend, pending }) {
+                            Ok(wait) => return (consumed, wait),
+                            Err(fault) => Err(fault),
+                        }
+                    }
+                    Ok(Outcome::Now(reply)) => Ok(reply),
+                    Err(fault) => Err(fault),
+                };
+                self.answered(open, tag, result)
             }
             Event::Fault { fault, wire } => {
                 let open = unread(desk, wire, std::mem::take(&mut self.bytes_in));
-                self.answers.answer(&open, Tag::default(), Err(fault));
+                self.answers.answer(&open, Tag::default(), Err(fault), Follows::Nothing);
                 Step::Close(CloseReason::Fault)
             }
         };
@@ -203,6 +234,11 @@ impl Conversation {
         match next {
             Step::Stream(streaming) => self.send_stream(*streaming).await,
             Step::Close(reason) => Ok(Some(reason)),
+            // A full buffer of answers is enough for a turn: a client that pipelines without pause is not alone here.
+            Step::GoOn if self.behind > 0 => {
+                yield_once().await;
+                Ok(None)
+            }
             Step::Read(_) | Step::GoOn | Step::Wait(_) => Ok(None),
         }
     }
@@ -228,14 +264,45 @@ impl Conversation {
         if matches!(result, Err(Fault::Timeout(_))) {
             self.desk.ledger.lane(backend).timeouts.one();
         }
-        answered(&mut self.answers, open, tag, result)
+        self.answered(open, tag, result)
+    }
+
+    /// Writes an answer; says what the connection does next.
+    fn answered(&mut self, open: Open, tag: Tag, result: Result<Reply, Fault>) -> Step {
+        let failed = result.is_err();
+        let follows = self.follows();
+        match self.answers.answer(&open, tag, result, follows) {
+            After::KeepAlive => Step::GoOn,
+            After::Close if failed => Step::Close(CloseReason::Fault),
+            After::Close => Step::Close(CloseReason::Finished),
+            After::Stream(coding, chunks, streamed) => {
+                Step::Stream(Box::new(Streaming { open, tag, coding, chunks, streamed }))
+            }
+        }
+    }
+
+    /// While the shard drains, whether the present answer is the last one. RFC 9112 §9.6: what the client sent before it
+    /// could know is answered.
+    fn follows(&mut self) -> Follows {
+        if !self.desk.front.draining.get() {
+            return Follows::More;
+        }
+        self.last_answers += 1;
+        let on = self.last_answers < LAST_ANSWERS_MAX && (self.behind > 0 || self.stream.has_unread());
+        if on { Follows::More } else { Follows::Nothing }
+    }
+
+    /// Whether nothing of a request is here or on its way.
+    fn rests(&self) -> bool {
+        self.awaiting == Awaiting::Request && !self.stream.has_unread()
     }
 
     async fn send_stream(&mut self, streaming: Streaming) -> Result<Option<CloseReason>, SendError> {
         let Streaming { open, tag, coding, mut chunks, streamed } = streaming;
         let mut body_bytes = 0;
         let mut fault = None;
-        while let Some(piece) = chunks.0.next().await {
+        let mut left = Ok(());
+        while let Some(piece) = self.next_piece(open.id, &mut chunks).await {
             match piece {
                 Ok(piece) => body_bytes += self.answers.piece(coding, &piece),
                 Err(broken) => {
@@ -243,12 +310,28 @@ impl Conversation {
                     break;
                 }
             }
-            self.flush().await?;
+            left = self.flush().await;
+            if left.is_err() {
+                break;
+            }
         }
         let broken = fault.is_some();
         self.answers.end_stream(&open, tag, streamed, (coding, body_bytes, fault));
+        left?;
         let ends = broken || coding == StreamCoding::UntilClose || streamed.persistence == Persistence::Close;
         Ok(ends.then_some(if broken { CloseReason::Fault } else { CloseReason::Finished }))
+    }
+
+    /// The next piece, guarded and awaited as long as a request may wait.
+    async fn next_piece(&self, id: RequestId, chunks: &mut Chunks) -> Option<Result<Vec<u8>, Fault>> {
+        let deadline = self.desk.tick().after(self.desk.common.service.config.server.request_timeout);
+        self.stream.set_deadline(Some(deadline));
+        poll_fn(|cx| match guard(&self.desk, id, || Ok(chunks.0.poll_next_unpin(cx))) {
+            Ok(Poll::Pending) if self.stream.timed_out() => Poll::Ready(Some(Err(Fault::Timeout(Backend::Owner)))),
+            Ok(polled) => polled,
+            Err(panicked) => Poll::Ready(Some(Err(panicked))),
+        })
+        .await
     }
 
     async fn flush(&mut self) -> Result<(), SendError> {
@@ -260,20 +343,20 @@ impl Conversation {
         self.answers.flush(&self.stream).await
     }
 
-    /// The deadline has passed without a byte. `None`: it was not this connection's time yet.
-    async fn silence(&mut self) -> Option<Ending> {
+    /// The deadline has passed without a byte.
+    async fn silence(&mut self) -> Ending {
         let fault = match self.awaiting {
-            Awaiting::Request if self.desk.front.draining.get() => return Some(Ending::Gently(CloseReason::Draining)),
-            Awaiting::Request => return Some(Ending::Gently(CloseReason::Idle)),
+            Awaiting::Request if self.desk.front.draining.get() => return Ending::Gently(CloseReason::Draining),
+            Awaiting::Request => return Ending::Gently(CloseReason::Idle),
             Awaiting::Head => Fault::HeadTimeout,
             Awaiting::Body => Fault::BodyTimeout,
         };
         let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
         let open = unread(&self.desk, wire, std::mem::take(&mut self.bytes_in));
-        self.answers.answer(&open, Tag::default(), Err(fault));
+        self.answers.answer(&open, Tag::default(), Err(fault), Follows::Nothing);
         match self.flush().await {
-            Ok(()) => Some(Ending::Gently(CloseReason::Timeout)),
-            Err(_) => Some(Ending::AtOnce(CloseReason::Timeout)),
+            Ok(()) => Ending::Gently(CloseReason::Timeout),
+            Err(_) => Ending::AtOnce(CloseReason::Timeout),
         }
     }
 
@@ -288,24 +371,12 @@ impl Conversation {
     fn set_read_deadline(&self) {
         let server = &self.desk.common.service.config.server;
         let wait = match self.awaiting {
+            Awaiting::Request if self.desk.front.draining.get() => server.idle_timeout.min(LAST_WAIT),
             Awaiting::Request => server.idle_timeout,
             Awaiting::Head => server.head_timeout,
             Awaiting::Body => server.body_timeout,
         };
         self.stream.set_deadline(Some(self.desk.tick().after(wait)));
-    }
-}
-
-/// Writes an answer; says what the connection does next.
-fn answered(answers: &mut Answers, open: Open, tag: Tag, result: Result<Reply, Fault>) -> Step {
-    let failed = result.is_err();
-    match answers.answer(&open, tag, result) {
-        After::KeepAlive => Step::GoOn,
-        After::Close if failed => Step::Close(CloseReason::Fault),
-        After::Close => Step::Close(CloseReason::Finished),
-        After::Stream(coding, chunks, streamed) => {
-            Step::Stream(Box::new(Streaming { open, tag, coding, chunks, streamed }))
-        }
     }
 }
 
@@ -317,36 +388,4 @@ fn admit_wait(desk: &Desk, waiting: Waiting) -> Result<Step, Fault> {
     }
     in_flight.set(in_flight.get() + 1);
     Ok(Step::Wait(Box::new(waiting)))
-}
-
-fn open(desk: &Desk, request: &Request<'_>, wire: Wire, bytes_in: usize) -> Open {
-    desk.ledger.request_started();
-    let method = Some(request.method);
-    Open { id: request_id(desk, request.headers), method, wire, began: desk.tick(), bytes_in }
-}
-
-/// A request that could not be read has nothing but an identity.
-fn unread(desk: &Desk, wire: Wire, bytes_in: usize) -> Open {
-    desk.ledger.request_started();
-    Open { id: own_request_id(desk), method: None, wire, began: desk.tick(), bytes_in }
-}
-
-/// The client's identity when it is well formed, else one of ours.
-fn request_id(desk: &Desk, headers: &[Header<'_>]) -> RequestId {
-    header(headers, "x-request-id").and_then(RequestId::from_client).unwrap_or_else(|| own_request_id(desk))
-}
-
-fn own_request_id(desk: &Desk) -> RequestId {
-    let next = &desk.front.next_request;
-    next.set(next.get().wrapping_add(1));
-    RequestId::from_number(next.get())
-}
-
-/// A body is bounded by its route; a path without one is refused before its body is read.
-fn body_max(desk: &Desk, method: Method, path: &str) -> Result<usize, Fault> {
-    match desk.common.service.router.find(method, path) {
-        Found::Route { route, .. } => Ok(route.body_bytes_max),
-        Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
-        Found::Unknown => Err(Fault::RouteUnknown),
-    }
 }

@@ -9,6 +9,7 @@ mod guard;
 mod mesh;
 mod migrate;
 pub mod node;
+pub mod opening;
 mod pipeline;
 pub mod plan;
 mod shard;

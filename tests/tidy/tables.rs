@@ -45,6 +45,7 @@ pub const SLEEPS: &[(&str, &str)] = &[
     ("src/net/tests.rs", "tests the driver's own timer"),
     ("src/net/timers.rs", "the driver's own timer"),
     ("src/shards/shard.rs", "housekeeping once a second, the look-out while draining"),
+    ("tests/support/actions.rs", "measures the driver's own timer"),
 ];
 
 /// Globs that tests may use: their own module, and what proptest's macros are written for.

@@ -231,6 +231,12 @@ impl ShardLedger {
         self.shard
     }
 
+    /// Requests so far, those in flight included.
+    #[must_use]
+    pub fn requests_begun(&self) -> u64 {
+        self.started.get()
+    }
+
     #[must_use]
     pub fn requests_in_flight(&self) -> u64 {
         // Read in this order, so that a request recorded in between cannot make the difference negative.

@@ -1,0 +1,46 @@
+//! How a request begins: its identity, its entry in the books, the bound of its body.
+//! Never here: what it is answered.
+
+use crate::actions::desk::Desk;
+use crate::core::fault::Fault;
+use crate::core::ids::RequestId;
+use crate::core::method::Method;
+use crate::core::routes::Found;
+use crate::proto::http1::Wire;
+use crate::proto::request::{Header, Request, header};
+
+use super::answers::Open;
+
+/// A request whose head and body are here.
+pub fn open(desk: &Desk, request: &Request<'_>, wire: Wire, bytes_in: usize) -> Open {
+    desk.ledger.request_started();
+    let method = Some(request.method);
+    Open { id: request_id(desk, request.headers), method, wire, began: desk.tick(), bytes_in }
+}
+
+/// A request that could not be read has nothing but an identity.
+pub fn unread(desk: &Desk, wire: Wire, bytes_in: usize) -> Open {
+    desk.ledger.request_started();
+    Open { id: own_request_id(desk), method: None, wire, began: desk.tick(), bytes_in }
+}
+
+/// The client's identity when it is well formed, else one of ours.
+fn request_id(desk: &Desk, headers: &[Header<'_>]) -> RequestId {
+    header(headers, "x-request-id").and_then(RequestId::from_client).unwrap_or_else(|| own_request_id(desk))
+}
+
+/// An identity of ours.
+pub fn own_request_id(desk: &Desk) -> RequestId {
+    let next = &desk.front.next_request;
+    next.set(next.get().wrapping_add(1));
+    RequestId::from_number(next.get())
+}
+
+/// A body is bounded by its route; a path without one is refused before its body is read.
+pub fn body_max(desk: &Desk, method: Method, path: &str) -> Result<usize, Fault> {
+    match desk.common.service.router.find(method, path) {
+        Found::Route { route, .. } => Ok(route.body_bytes_max),
+        Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
+        Found::Unknown => Err(Fault::RouteUnknown),
+    }
+}

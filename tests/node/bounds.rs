@@ -1,0 +1,82 @@
+//! The bounds of a node, reached and left again: refusals are answers, they are counted, and room comes back.
+//! Never here: bounds of one request; see `refusals`.
+
+use tidegate::core::fault::Backend;
+
+use crate::support::client::{Client, get};
+use crate::support::node::TestNode;
+use crate::support::until;
+
+#[test]
+fn one_connection_too_many_is_refused_until_another_leaves() {
+    let node = TestNode::start(&["server.connections_max=4", "server.in_flight_max=4"]);
+    let refused = || node.sum(|ledger| ledger.connections.refused.get());
+    let mut clients: Vec<Client> = (0..4).map(|_| node.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(get("/ping")).status, 200);
+    }
+    for count in 1..=3 {
+        let mut one_more = node.connect();
+        let answer = one_more.answer();
+        assert_eq!((answer.status, answer.closes()), (503, true));
+        assert_eq!((answer.error_code(), answer.header("retry-after")), (50301, Some("1")));
+        one_more.expect_end();
+        assert_eq!(refused(), count);
+    }
+    for client in &mut clients {
+        assert_eq!(client.ask(get("/ping")).status, 200, "those who are in do not notice");
+    }
+    clients.pop();
+    until("room for one", || node.sum(tidegate::core::ledger::ShardLedger::connections_open) == 3);
+    let mut next = node.connect();
+    assert_eq!(next.ask(get("/ping")).status, 200);
+    assert_eq!(refused(), 3);
+    drop((clients, next));
+    node.until_quiet();
+}
+
+/// A client that sends at once, as clients do, still reads why it was refused.
+#[test]
+fn a_refused_client_that_has_sent_already_reads_why() {
+    let node = TestNode::start(&["server.connections_max=1", "server.in_flight_max=1"]);
+    let mut only = node.connect();
+    assert_eq!(only.ask(get("/ping")).status, 200);
+    for _ in 0..50 {
+        let mut client = node.connect();
+        client.try_send(get("/ping"));
+        assert_eq!(client.answer().status, 503);
+    }
+}
+
+#[test]
+fn one_waiting_request_too_many_is_a_503() {
+    let node = TestNode::start(&["server.in_flight_max=2"]);
+    let mut waiting: Vec<Client> = (0..2).map(|_| node.connect()).collect();
+    for client in &mut waiting {
+        client.send(get("/wait"));
+    }
+    node.gate.until_waiting(2);
+    let mut client = node.connect();
+    let answer = client.ask(get("/wait"));
+    assert_eq!((answer.error_code(), answer.header("retry-after")), (50301, Some("1")));
+    assert_eq!(client.ask(get("/ping")).status, 200, "what needs no waiting is served");
+    node.gate.open();
+    for client in &mut waiting {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(client.ask(get("/wait")).status, 200, "there is room again");
+}
+
+#[test]
+fn a_full_lane_is_a_503_and_empties_again() {
+    let node = TestNode::start(&["database.timeout=1s"]);
+    let mut client = node.connect();
+    assert_eq!(client.ask(get("/item/1")).status, 200);
+    let flooded = client.ask(get("/flood/4000000000"));
+    assert_eq!(flooded.status, 200);
+    let answer = client.ask(get("/item/1"));
+    assert_eq!((answer.error_code(), answer.header("retry-after")), (50300, Some("1")));
+    assert!(node.sum(|ledger| ledger.lane(Backend::Database).full.get()) > 0);
+    assert_eq!(client.ask(get("/ping")).status, 200, "what needs no database is served");
+    until("the lane empties", || node.connect().ask(get("/item/1")).status == 200);
+}

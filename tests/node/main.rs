@@ -1,0 +1,15 @@
+//! The runtime and HTTP as clients see them: real shards, real sockets; one module a property.
+//! Never here: a function tested alone; that is beside the function.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bounds;
+mod clients_leave;
+mod drain;
+mod http;
+mod isolation;
+mod programs;
+mod refusals;
+mod streams;
+mod timeouts;

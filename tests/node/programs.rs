@@ -1,0 +1,87 @@
+//! The real program in a process of its own: signals, descriptors that run out, a host that forbids io_uring.
+//! Never here: what can be seen inside one process.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::client::{Client, get};
+use crate::support::program::{DEMO, PROGRAM, Program};
+use crate::support::until;
+
+#[test]
+fn sigterm_and_sigint_end_it_in_order() {
+    for signal in ["TERM", "INT"] {
+        let mut program = Program::demo(&[]);
+        let mut client = program.connect();
+        assert_eq!(client.ask(get("/ping")).status, 200);
+        program.signal(signal);
+        client.expect_end();
+        assert_eq!(program.end().code(), Some(0), "SIG{signal}");
+    }
+}
+
+#[test]
+fn a_second_sigint_ends_it_at_once() {
+    let mut program = Program::demo(&[]);
+    let mut client = program.connect();
+    client.send("POST /auth/login HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nhel");
+    assert_eq!(program.connect().ask(get("/ping")).status, 200);
+    program.signal("INT");
+    until("the door closes", || std::net::TcpStream::connect(program.addr).is_err());
+    assert!(program.is_running(), "a body is on its way");
+    program.signal("INT");
+    assert_eq!(program.end().code(), Some(130));
+    assert!(client.ended());
+}
+
+/// User and system time of a process's shards so far, in clock ticks of 10 ms.
+fn shard_ticks(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    stats.filter(|stat| stat.contains("(shard-")).map(|stat| ticks(&stat)).sum()
+}
+
+fn ticks(stat: &str) -> u64 {
+    let behind_name = stat.rsplit_once(") ").expect("the name is in brackets").1;
+    let fields: Vec<&str> = behind_name.split(' ').collect();
+    fields[11..=12].iter().map(|field| field.parse::<u64>().expect("a number")).sum()
+}
+
+#[test]
+fn a_process_without_descriptors_rests_and_recovers() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 96 && exec \"$0\" \"$@\"", PROGRAM]).args(DEMO);
+    let program = Program::start(command);
+    // The kernel completes these connects whether or not anybody accepts them.
+    let mut clients: Vec<Client> = (0..150).map(|_| program.connect()).collect();
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", program.pid())).expect("it runs").count();
+    until("the descriptors run out", || open() >= 96);
+    let (began, before) = (Instant::now(), shard_ticks(program.pid()));
+    until("a stall of some length", || began.elapsed() > Duration::from_secs(1));
+    let (stalled, used) = (began.elapsed(), Duration::from_millis(10 * (shard_ticks(program.pid()) - before)));
+    assert!(used < stalled / 5, "{used:?} of CPU in a stall of {stalled:?}");
+    assert_eq!(clients[0].ask(get("/ping")).status, 200, "those who are in are served");
+    let mut last = clients.split_off(140);
+    drop(clients);
+    for client in &mut last {
+        assert_eq!(client.ask(get("/ping")).status, 200, "who waited is let in");
+    }
+    assert_eq!(program.connect().ask(get("/ping")).status, 200);
+}
+
+#[test]
+fn a_host_that_forbids_io_uring_is_refused_with_an_explanation() {
+    let inject =
+        ["-f", "-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup", "-e", "inject=io_uring_setup:error=EPERM"];
+    let traced = |program: &str| Command::new("strace").args(inject).arg(program).arg("--version").output();
+    if !traced(PROGRAM).is_ok_and(|output| output.status.success()) {
+        println!("skipped: no strace that may trace here");
+        return;
+    }
+    let output = Command::new("strace").args(inject).arg(PROGRAM).args(DEMO).output().expect("it was there just now");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    for part in ["io_uring_setup", "kernel.io_uring_disabled", "seccomp"] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+}

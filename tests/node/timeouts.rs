@@ -1,0 +1,106 @@
+//! Clients and backends that take too long: answered where an answer helps, closed where it does not.
+//! Never here: how long exactly; only that the wait ends, and how.
+
+use crate::support::client::{get, post};
+use crate::support::node::TestNode;
+use crate::support::until;
+
+#[test]
+fn a_slow_head_is_a_408() {
+    let node = TestNode::start(&["server.head_timeout=100ms"]);
+    let mut client = node.connect();
+    client.send("GET /ping HT");
+    let answer = client.answer();
+    assert_eq!((answer.error_code(), answer.closes()), (40800, true));
+    client.expect_end();
+    node.until_quiet();
+}
+
+/// Bytes that trickle do not buy time: the deadline is that of the whole head.
+#[test]
+fn a_head_that_trickles_is_a_408() {
+    let node = TestNode::start(&["server.head_timeout=200ms"]);
+    let mut client = node.connect();
+    client.send("GET /ping HTTP/1.1\r\n");
+    let refused = || node.sum(tidegate::core::ledger::ShardLedger::connections_open) == 0;
+    let writer = client.second_handle();
+    until("the trickle is refused", || {
+        let _ = std::io::Write::write_all(&mut &writer, b"x");
+        refused()
+    });
+    assert_eq!(client.answer().error_code(), 40800);
+}
+
+#[test]
+fn a_slow_body_is_a_408() {
+    let node = TestNode::start(&["server.body_timeout=100ms"]);
+    for body in ["", "hel"] {
+        let mut client = node.connect();
+        client.send(format!("POST /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\n{body}"));
+        let answer = client.answer();
+        assert_eq!((answer.error_code(), answer.closes()), (40801, true));
+        client.expect_end();
+    }
+    node.until_quiet();
+}
+
+#[test]
+fn an_idle_connection_is_closed_without_a_word() {
+    let node = TestNode::start(&["server.idle_timeout=1s"]);
+    let mut fresh = node.connect();
+    let mut used = node.connect();
+    assert_eq!(used.ask(get("/ping")).status, 200);
+    fresh.expect_end();
+    used.expect_end();
+    node.until_quiet();
+}
+
+/// A pipeline whose pieces end within heads is served for longer than any one head may take.
+#[test]
+fn the_deadline_of_a_head_is_its_own() {
+    let node = TestNode::start(&["server.head_timeout=300ms"]);
+    let mut client = node.connect();
+    let request = get("/echo?abc");
+    let (first, second) = request.split_at(10);
+    client.send(first);
+    let began = std::time::Instant::now();
+    while began.elapsed() < std::time::Duration::from_millis(900) {
+        client.send(format!("{second}{first}"));
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"abc".as_slice()));
+    }
+}
+
+#[test]
+fn a_backend_that_takes_too_long_is_a_504_and_the_connection_goes_on() {
+    let node = TestNode::start(&["server.request_timeout=200ms", "database.timeout=100ms", "wechat.timeout=150ms"]);
+    let mut client = node.connect();
+    assert_eq!(client.ask(get("/slow/1000")).json()["data"]["n"], 1000);
+    assert_eq!(client.ask(get("/slow/4000000000")).error_code(), 50400);
+    assert_eq!(client.ask(get("/wait")).error_code(), 50400);
+    assert_eq!(client.ask(get("/ping")).status, 200);
+    drop(client);
+    node.until_quiet();
+}
+
+/// What follows in the pipeline is not hurt by the wait before it.
+#[test]
+fn a_504_leaves_the_rest_of_the_pipeline_alone() {
+    let node = TestNode::start(&["server.request_timeout=200ms", "database.timeout=100ms", "wechat.timeout=150ms"]);
+    let mut client = node.connect();
+    client.send(get("/wait") + &post("/echo", "1") + &get("/wait") + &get("/echo?2"));
+    assert_eq!(client.answer().error_code(), 50400);
+    assert_eq!(client.answer().body, b"1");
+    assert_eq!(client.answer().error_code(), 50400);
+    assert_eq!(client.answer().body, b"2");
+}
+
+#[test]
+fn a_client_that_takes_no_bytes_is_given_up() {
+    let node = TestNode::start(&["server.write_timeout=200ms"]);
+    let mut client = node.connect();
+    client.send(get("/large"));
+    node.until_opened(1);
+    node.until_quiet();
+    assert!(client.ended());
+}

@@ -1,0 +1,275 @@
+//! Actions that only tests need: they panic, wait for the test, answer in pieces, fill a lane, measure.
+//! Never here: an action that a configuration of a real node could name.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use futures_util::stream::{self, StreamExt};
+use tidegate::actions::call::Call;
+use tidegate::actions::desk::Desk;
+use tidegate::actions::{Action, Home, Outcome, Registry};
+use tidegate::backends::database::DatabaseAsk;
+use tidegate::core::config::checked::{Query, Value};
+use tidegate::core::fault::{Backend, Fault};
+use tidegate::proto::reply::{Body, Chunks, Reply};
+
+use super::stopwatch::{Stopwatch, Thread};
+use super::until;
+
+pub const LARGE_BYTES: usize = 16 << 20;
+pub const PIECE: &[u8] = b"0123456789abcdef";
+/// How long the timer of `/timer` runs.
+pub const TIMER: Duration = Duration::from_millis(3);
+
+/// Requests that wait until the test lets them go.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<Mutex<Waiters>>);
+
+#[derive(Default)]
+struct Waiters {
+    open: bool,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+/// What the measuring actions noted.
+#[derive(Clone, Default)]
+pub struct Samples(Arc<Mutex<Vec<Duration>>>);
+
+impl Gate {
+    /// Waits until so many requests wait here.
+    pub fn until_waiting(&self, count: usize) {
+        until(&format!("{count} requests wait"), || self.waiting() == count);
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting.iter().filter(|one| !one.is_canceled()).count()
+    }
+
+    /// Lets everyone go who waits, and everyone who comes from now on.
+    pub fn open(&self) {
+        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.open = true;
+        waiters.waiting.drain(..).for_each(|one| {
+            let _ = one.send(());
+        });
+    }
+
+    fn enter(&self) -> oneshot::Receiver<()> {
+        let (go, wait) = oneshot::channel();
+        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiters.open {
+            let _ = go.send(());
+        } else {
+            waiters.waiting.push(go);
+        }
+        wait
+    }
+}
+
+impl Samples {
+    pub fn note(&self, sample: Duration) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+    }
+
+    pub fn take(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The standard actions and the tests' own.
+pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
+    let (waits, streams) = (gate.clone(), gate.clone());
+    let (foreign, timer) = (samples.clone(), samples.clone());
+    Registry::standard()
+        .with("echo", |_, _| Ok(Box::new(Echo)))
+        .with("whoami", |_, _| Ok(Box::new(WhoAmI)))
+        .with("large", |_, _| Ok(Box::new(Large)))
+        .with("wait", move |_, _| Ok(Box::new(Wait(waits.clone()))))
+        .with("stream", move |value, _| Ok(Box::new(Pieces { kind: text(value)?, gate: streams.clone() })))
+        .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
+        .with("foreign", move |_, _| Ok(Box::new(Foreign(foreign.clone()))))
+        .with("timer", move |_, _| Ok(Box::new(Timer(timer.clone()))))
+        .with("flood", |value, config| {
+            let query = config.queries.get(&text(value)?).ok_or("must be a query")?;
+            Ok(Box::new(Flood(query.clone())))
+        })
+}
+
+fn text(value: &toml::Value) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| "must be a text".into())
+}
+
+fn json(text: String) -> Reply {
+    Reply::json(Body::Owned(text.into_bytes()))
+}
+
+/// Answers the body as it came, or the query when there is none.
+struct Echo;
+
+impl Action for Echo {
+    fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let body = if call.request.body.is_empty() { call.request.query.as_bytes() } else { call.request.body };
+        Ok(Outcome::Now(Reply::json(Body::Owned(body.to_vec()))))
+    }
+}
+
+/// Tells where a request is served: `{"shard":…}`, on the shard of its user.
+struct WhoAmI;
+
+impl Action for WhoAmI {
+    fn call(&self, desk: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        Ok(Outcome::Now(json(format!(r#"{{"shard":{}}}"#, desk.shard.0))))
+    }
+
+    fn home(&self) -> Home {
+        Home::Owner
+    }
+}
+
+/// More than the sockets of a connection hold.
+struct Large;
+
+impl Action for Large {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        Ok(Outcome::Now(Reply::json(Body::Owned(vec![b'x'; LARGE_BYTES]))))
+    }
+}
+
+struct Wait(Gate);
+
+impl Action for Wait {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let gate = self.0.clone();
+        Ok(Outcome::Later(
+            Backend::Owner,
+            Box::pin(async move {
+                let _ = gate.enter().await;
+                Ok(json(r#"{"released":true}"#.into()))
+            }),
+        ))
+    }
+}
+
+struct Pieces {
+    kind: String,
+    gate: Gate,
+}
+
+impl Action for Pieces {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let piece = || Ok(PIECE.to_vec());
+        let pieces = match self.kind.as_str() {
+            "three" => stream::iter([piece(), piece(), piece()]).boxed(),
+            "large" => stream::repeat_with(|| Ok(vec![b'x'; 1 << 20])).take(LARGE_BYTES >> 20).boxed(),
+            "fault" => stream::iter([piece(), Err(Fault::Timeout(Backend::Database)), piece()]).boxed(),
+            "panic" => {
+                stream::iter(0..2).map(move |index| if index == 0 { piece() } else { panic!("told to") }).boxed()
+            }
+            _ => {
+                let gate = self.gate.clone();
+                let waits = stream::once(async move {
+                    let _ = gate.enter().await;
+                    Ok(PIECE.to_vec())
+                });
+                stream::iter([piece()]).chain(waits).boxed()
+            }
+        };
+        Ok(Outcome::Now(Reply::json(Body::Stream(Chunks(pieces)))))
+    }
+}
+
+struct Panics(String);
+
+impl Action for Panics {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        if self.0 != "later" {
+            panic!("told to");
+        }
+        Ok(Outcome::Later(
+            Backend::Owner,
+            Box::pin(async {
+                let (go, wait) = oneshot::channel::<()>();
+                std::thread::spawn(move || drop(go));
+                let _ = wait.await;
+                panic!("told to, after an await");
+            }),
+        ))
+    }
+
+    fn home(&self) -> Home {
+        if self.0 == "owner" { Home::Owner } else { Home::Anywhere }
+    }
+}
+
+/// Asks the database until its lane is full, and waits for none of the answers.
+struct Flood(Arc<Query>);
+
+impl Action for Flood {
+    fn call(&self, desk: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let steps: i64 = call.path.get("steps").and_then(|text| text.parse().ok()).unwrap_or_default();
+        let lane = &desk.common.backends.database;
+        let ask = || {
+            lane.ask(|reply| DatabaseAsk::Read {
+                query: self.0.clone(),
+                params: vec![Value::Integer(steps)],
+                page: None,
+                reply,
+            })
+        };
+        // The first is kept, or the thread would skip it.
+        let first = ask()?;
+        let mut asked = 1;
+        let mut kept = Vec::new();
+        let full = loop {
+            match ask() {
+                Ok(answer) => kept.push(answer),
+                Err(fault) => break fault,
+            }
+            asked += 1;
+        };
+        assert_eq!(full, Fault::Busy(Backend::Database));
+        drop(kept);
+        desk.driver.spawn(async move { drop(first.await) });
+        Ok(Outcome::Now(json(format!(r#"{{"asked":{asked}}}"#))))
+    }
+}
+
+/// Answered from another thread; notes how long the wake took.
+struct Foreign(Samples);
+
+impl Action for Foreign {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let samples = self.0.clone();
+        Ok(Outcome::Later(
+            Backend::Owner,
+            Box::pin(async move {
+                let (tell, told) = oneshot::channel();
+                let shard = Thread::this();
+                std::thread::spawn(move || tell.send(Stopwatch::start(&shard)));
+                let stopwatch = told.await.map_err(|_| Fault::Internal)?;
+                samples.note(stopwatch.stop());
+                Ok(json("{}".into()))
+            }),
+        ))
+    }
+}
+
+/// Waits for a timer of its shard; notes how late it came.
+struct Timer(Samples);
+
+impl Action for Timer {
+    fn call(&self, desk: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let (desk, samples) = (desk.clone(), self.0.clone());
+        Ok(Outcome::Later(
+            Backend::Owner,
+            Box::pin(async move {
+                let stopwatch = Stopwatch::start(&Thread::this());
+                desk.driver.sleep(TIMER).await;
+                samples.note(stopwatch.stop().saturating_sub(TIMER));
+                Ok(json("{}".into()))
+            }),
+        ))
+    }
+}
