@@ -7,7 +7,6 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::core::config::checked::Level;
 
 /// Starts the log; dropping the guard writes what is left. A second start in one process changes nothing.
-#[must_use]
 pub fn start(level: Level) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
     let level = match level {
