@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 
 use crate::actions::desk::Desk;
-use crate::backends::database::{DatabaseAsk, Page};
+use crate::backends::database::{DatabaseAsk, Page, ReadAsk};
 use crate::core::cache::{Cached, Item, Key, Lookup, SpaceId};
 use crate::core::config::checked::{CacheRule, Query, Value};
 use crate::core::fault::{Backend, Fault};
@@ -74,8 +74,8 @@ pub async fn read(
     values: Vec<Value>,
     page: Option<Page>,
 ) -> Result<Option<Arc<Answer>>, Fault> {
-    let lane = &desk.common.backends.database;
-    let answer = lane.ask(|reply| DatabaseAsk::Read { query, params: values, page, reply });
+    let lane = &desk.common.backends.database.reads;
+    let answer = lane.ask(|reply| DatabaseAsk::Read(ReadAsk { query, params: values, page, reply }));
     desk.count_ask(Backend::Database, &answer);
     let read = answer?.await.unwrap_or(Err(Fault::Busy(Backend::Database)));
     desk.count_answer(Backend::Database);

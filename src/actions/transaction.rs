@@ -12,7 +12,7 @@ use crate::actions::invalidate::{Stale, invalidate};
 use crate::actions::key::write_key;
 use crate::actions::params::bind;
 use crate::actions::{Action, Home, Outcome, later};
-use crate::backends::database::{DatabaseAsk, IdempotencyKey, Replay, Written};
+use crate::backends::database::{DatabaseAsk, IdempotencyKey, Replay, WriteAsk, Written};
 use crate::backends::lane::answered;
 use crate::core::bounds::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::core::cache::{SpaceId, Spaces};
@@ -155,8 +155,8 @@ async fn write(
     params: Vec<Value>,
     idempotency: Option<IdempotencyKey>,
 ) -> Result<Written, Fault> {
-    let lane = &desk.common.backends.database;
-    let answer = lane.ask(|reply| DatabaseAsk::Write { transaction, params, idempotency, reply });
+    let lane = &desk.common.backends.database.writes;
+    let answer = lane.ask(|reply| DatabaseAsk::Write(WriteAsk { transaction, params, idempotency, reply }));
     desk.count_ask(Backend::Database, &answer);
     let written = answered(answer?).await;
     desk.count_answer(Backend::Database);

@@ -5,29 +5,44 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 
+use crate::backends::lane::Lane;
 use crate::core::config::checked::{Query, Transaction, Value};
 use crate::core::fault::Fault;
 use crate::proto::json::rows::Answer;
 
+/// A shard's way to the database. Reads have a lane of their own, so that none waits behind a commit; a read that is asked
+/// after a write was answered sees that write.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Takes [`DatabaseAsk::Read`].
+    pub reads: Lane<DatabaseAsk>,
+    /// Takes [`DatabaseAsk::Write`].
+    pub writes: Lane<DatabaseAsk>,
+}
+
 /// One question. Queries and transactions are those of the configuration that the backend was started with.
 pub enum DatabaseAsk {
-    /// `None` in the answer: no row for a query of one row.
-    Read {
-        query: Arc<Query>,
-        /// In the order of `query.params`.
-        params: Vec<Value>,
-        /// Exactly for `Rows::Paged`.
-        page: Option<Page>,
-        reply: oneshot::Sender<Result<Option<Arc<Answer>>, Fault>>,
-    },
-    /// Carried out once accepted, even if nobody waits for the answer any more.
-    Write {
-        transaction: Arc<Transaction>,
-        /// In the order of `transaction.params`.
-        params: Vec<Value>,
-        idempotency: Option<IdempotencyKey>,
-        reply: oneshot::Sender<Result<Written, Fault>>,
-    },
+    Read(ReadAsk),
+    Write(WriteAsk),
+}
+
+/// `None` in the answer: no row for a query of one row.
+pub struct ReadAsk {
+    pub query: Arc<Query>,
+    /// In the order of `query.params`.
+    pub params: Vec<Value>,
+    /// Exactly for `Rows::Paged`.
+    pub page: Option<Page>,
+    pub reply: oneshot::Sender<Result<Option<Arc<Answer>>, Fault>>,
+}
+
+/// Carried out once accepted, even if nobody waits for the answer any more. An answer says that the disk has it.
+pub struct WriteAsk {
+    pub transaction: Arc<Transaction>,
+    /// In the order of `transaction.params`.
+    pub params: Vec<Value>,
+    pub idempotency: Option<IdempotencyKey>,
+    pub reply: oneshot::Sender<Result<Written, Fault>>,
 }
 
 /// Which page of a result; pages count from 1.

@@ -96,6 +96,11 @@ impl<A> LaneEnd<A> {
     pub fn next_blocking(&mut self) -> Option<Accepted<A>> {
         self.0.blocking_recv()
     }
+
+    /// The next ask if one waits.
+    pub fn next_waiting(&mut self) -> Option<Accepted<A>> {
+        self.0.try_recv().ok()
+    }
 }
 
 #[cfg(test)]

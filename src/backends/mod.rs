@@ -12,7 +12,7 @@ mod fixture;
 
 use std::fmt;
 
-use crate::backends::database::DatabaseAsk;
+use crate::backends::database::Database;
 use crate::backends::lane::Lane;
 use crate::backends::threads::BackendThreads;
 use crate::backends::wechat::WechatAsk;
@@ -21,7 +21,7 @@ use crate::core::config::checked::Config;
 /// A shard's way to every backend. Cheap to clone; the threads end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Backends {
-    pub database: Lane<DatabaseAsk>,
+    pub database: Database,
     pub wechat: Lane<WechatAsk>,
 }
 

@@ -48,7 +48,7 @@ impl Deadline {
         Ok(())
     }
 
-    /// Lifts the limit: from here on finishing is better than stopping.
+    /// Lifts the limit until the next start: what is not an ask's own statement must not be stopped.
     pub fn lift(&self) {
         self.end.store(u64::MAX, Ordering::Relaxed);
     }

@@ -1,38 +1,34 @@
-//! SQLite on one thread with one connection: reads and transactions one after the other, each within its time limit.
-//! Never here: a value pasted into SQL, a panic that ends the thread.
+//! SQLite on two threads, each with a connection: one commits what waits in groups, one reads from snapshots beside it.
+//! A database in memory has one connection and one thread for both.
+//! Never here: a value pasted into SQL, a panic that ends a thread, a write answered before its commit.
 
 mod deadline;
 mod error;
+mod group;
 mod idempotency;
 mod open;
 mod plan;
 mod read;
+mod session;
 mod write;
 
 pub use open::run_script;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
-
-use rusqlite::Connection;
-
 use crate::backends::StartError;
-use crate::backends::database::DatabaseAsk;
-use crate::backends::lane::{Accepted, Lane, LaneEnd, lane};
-use crate::backends::sqlite::deadline::Deadline;
+use crate::backends::database::Database;
+use crate::backends::lane::lane;
 use crate::backends::sqlite::plan::Plans;
+use crate::backends::sqlite::session::Session;
 use crate::backends::threads::BackendThreads;
 use crate::core::bounds;
 use crate::core::config::checked::Config;
-use crate::core::fault::{Backend, Fault};
+use crate::core::fault::Backend;
 
 /// An open database whose statements have been checked.
 pub struct Sqlite {
-    connection: Connection,
-    plans: Plans,
-    deadline: Deadline,
-    /// Writes with an idempotency key since expired keys were last deleted.
-    keyed_writes: u32,
+    writer: Session,
+    /// `None`: the writer reads too.
+    reader: Option<Session>,
 }
 
 impl Sqlite {
@@ -41,57 +37,32 @@ impl Sqlite {
     /// # Errors
     /// [`StartError::Database`] or [`StartError::Statement`], naming the query and SQLite's message.
     pub fn open(config: &Config) -> Result<Self, StartError> {
-        let mut connection = open::connection(config)?;
-        let plans = Plans::check(&connection, config)?;
-        let deadline = Deadline::watch(&mut connection, config.database.timeout)
-            .map_err(|error| open::failed(&config.database.primary, &error))?;
-        Ok(Self { connection, plans, deadline, keyed_writes: 0 })
+        // The writer first: it makes the file and the log that the reader looks into.
+        let writer = open::writer(config)?;
+        let reader = open::reader(config)?;
+        let (mut writes, mut reads) = (Plans::default(), Plans::default());
+        match &reader {
+            Some(reader) => reads.check_reads(reader, config)?,
+            None => writes.check_reads(&writer, config)?,
+        }
+        writes.check_writes(&writer, config)?;
+        let reader = reader.map(|reader| Session::new(reader, reads, config)).transpose()?;
+        Ok(Self { writer: Session::new(writer, writes, config)?, reader })
     }
 
-    /// Moves the database to its thread, which ends when the last clone of the lane is dropped.
+    /// Moves the database to its threads, which end when the last clone of their lanes is dropped.
     ///
     /// # Errors
     /// [`StartError::Thread`].
-    pub fn start(self, threads: &mut BackendThreads) -> Result<Lane<DatabaseAsk>, StartError> {
-        let (lane, end) = lane(Backend::Database, bounds::LANE_ITEMS_MAX);
-        threads.spawn("sqlite", move || self.run(end))?;
-        Ok(lane)
+    pub fn start(self, threads: &mut BackendThreads) -> Result<Database, StartError> {
+        let Self { writer, reader } = self;
+        let (writes, end) = lane(Backend::Database, bounds::LANE_ITEMS_MAX);
+        threads.spawn("sqlite-write", move || writer.run(end))?;
+        let Some(reader) = reader else { return Ok(Database { reads: writes.clone(), writes }) };
+        let (reads, end) = lane(Backend::Database, bounds::LANE_ITEMS_MAX);
+        threads.spawn("sqlite-read", move || reader.run(end))?;
+        Ok(Database { reads, writes })
     }
-
-    fn run(mut self, mut end: LaneEnd<DatabaseAsk>) {
-        while let Some(Accepted { ask, at }) = end.next_blocking() {
-            self.serve(ask, at);
-        }
-    }
-
-    /// Answers one ask. An answer that nobody waits for any more is dropped; a write's effect stays.
-    fn serve(&mut self, ask: DatabaseAsk, accepted: Instant) {
-        match ask {
-            DatabaseAsk::Read { query, params, page, reply } => {
-                if reply.is_canceled() {
-                    return;
-                }
-                let _ = reply.send(contained(|| {
-                    self.deadline.start(accepted)?;
-                    self.read(&query, &params, page)
-                }));
-            }
-            DatabaseAsk::Write { transaction, params, idempotency, reply } => {
-                let _ = reply.send(contained(|| {
-                    self.deadline.start(accepted)?;
-                    self.write(&transaction, &params, idempotency.as_ref())
-                }));
-            }
-        }
-    }
-}
-
-/// Runs `serve` so that a panic in it is one answer. An open transaction was rolled back while unwinding.
-fn contained<R>(serve: impl FnOnce() -> Result<R, Fault>) -> Result<R, Fault> {
-    catch_unwind(AssertUnwindSafe(serve)).unwrap_or_else(|_| {
-        tracing::error!("panic while serving a database ask");
-        Err(Fault::Internal)
-    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use crate::core::config::checked::{Config, Idempotency, Param, Query, Rows, Step
 use crate::core::fault::Fault;
 use crate::proto::json::rows::{Columns, RowsWriter};
 
-/// Plans of all statements, by the name of their query or transaction.
+/// Plans of what one connection serves, by the name of the query or transaction.
+#[derive(Default)]
 pub struct Plans {
     pub reads: HashMap<String, ReadPlan>,
     /// One plan per step.
@@ -51,21 +52,27 @@ pub struct Layout {
 }
 
 impl Plans {
-    /// Prepares every statement of the configuration once.
+    /// Prepares every query of the configuration once.
     ///
     /// # Errors
     /// [`StartError::Statement`] for the first that cannot work.
-    pub fn check(connection: &Connection, config: &Config) -> Result<Self, StartError> {
-        if config.transactions.values().any(|transaction| transaction.idempotency != Idempotency::Off) {
-            idempotency::create_table(connection).map_err(|error| statement_error("idempotency keys", &error))?;
-        }
-        let mut reads = HashMap::new();
+    pub fn check_reads(&mut self, connection: &Connection, config: &Config) -> Result<(), StartError> {
         for (name, query) in &config.queries {
             let owner = format!("query {name}");
             let plan = read_plan(connection, query).map_err(|reason| StartError::Statement { owner, reason })?;
-            reads.insert(query.name.clone(), plan);
+            self.reads.insert(query.name.clone(), plan);
         }
-        let mut writes = HashMap::new();
+        Ok(())
+    }
+
+    /// Prepares every step of every transaction once, and makes the table of idempotency keys where one is needed.
+    ///
+    /// # Errors
+    /// [`StartError::Statement`] for the first that cannot work.
+    pub fn check_writes(&mut self, connection: &Connection, config: &Config) -> Result<(), StartError> {
+        if config.transactions.values().any(|transaction| transaction.idempotency != Idempotency::Off) {
+            idempotency::create_table(connection).map_err(|error| statement_error("idempotency keys", &error))?;
+        }
         for (name, transaction) in &config.transactions {
             let mut plans = Vec::with_capacity(transaction.steps.len());
             for (number, step) in transaction.steps.iter().enumerate() {
@@ -73,9 +80,9 @@ impl Plans {
                 let plan = step_plan(connection, transaction, step);
                 plans.push(plan.map_err(|reason| StartError::Statement { owner, reason })?);
             }
-            writes.insert(transaction.name.clone(), plans);
+            self.writes.insert(transaction.name.clone(), plans);
         }
-        Ok(Self { reads, writes })
+        Ok(())
     }
 }
 

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::backends::database::Page;
-use crate::backends::sqlite::Sqlite;
 use crate::backends::sqlite::error::Stop;
+use crate::backends::sqlite::session::Session;
 use crate::core::config::checked::{Query, Rows, Value};
 use crate::core::fault::Fault;
 use crate::proto::json::rows::{Answer, Frame, Room, RowsWriter};
 
-impl Sqlite {
+impl Session {
     /// The rendered rows; `None` when a query of one row has none.
     ///
     /// # Errors

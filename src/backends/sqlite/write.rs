@@ -1,17 +1,17 @@
 //! Runs a transaction: all of its steps or none, once per idempotency key.
-//! Never here: a commit of half the steps.
+//! Never here: the transaction or savepoint around it.
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction as Open, TransactionBehavior};
+use rusqlite::Connection;
 
-use crate::backends::database::{IdempotencyKey, Replay, Written};
-use crate::backends::sqlite::Sqlite;
+use crate::backends::database::{Replay, WriteAsk, Written};
 use crate::backends::sqlite::error::Stop;
 use crate::backends::sqlite::idempotency::{self, Found};
 use crate::backends::sqlite::plan::StepPlan;
+use crate::backends::sqlite::session::Session;
 use crate::core::bounds;
-use crate::core::config::checked::{Step, Transaction, Value};
+use crate::core::config::checked::{Step, Value};
 use crate::core::fault::Fault;
 use crate::net::clock;
 use crate::proto::json::rows::{Frame, Room, RowsWriter};
@@ -24,50 +24,33 @@ struct Done {
     answer: Option<Vec<u8>>,
 }
 
-impl Sqlite {
+impl Session {
     /// Carries the transaction out, or returns the first answer when its key was used for the same request.
+    /// The caller has opened what keeps all of it together, and takes it back after an error.
     ///
     /// # Errors
     /// `Conflict` when an expectation of a step does not hold, `IdempotencyMismatch` when the key was used for another
-    /// request, `Timeout`, `Busy` or `BackendRefused` of the database. Nothing is changed then.
-    pub fn write(
-        &mut self,
-        transaction: &Transaction,
-        params: &[Value],
-        idempotency: Option<&IdempotencyKey>,
-    ) -> Result<Written, Fault> {
-        self.transact(transaction, params, idempotency).map_err(|stop| stop.into_fault(&transaction.name))
-    }
-
-    fn transact(
-        &mut self,
-        transaction: &Transaction,
-        params: &[Value],
-        idempotency: Option<&IdempotencyKey>,
-    ) -> Result<Written, Stop> {
+    /// request, `Timeout`, `Busy` or `BackendRefused` of the database.
+    pub fn write(&mut self, ask: &WriteAsk) -> Result<Written, Stop> {
+        let (transaction, params) = (&*ask.transaction, &*ask.params);
         let plans = self.plans.writes.get_mut(&transaction.name).ok_or(Fault::Internal)?;
-        // IMMEDIATE takes the write lock now, so that no step can find it taken half-way.
-        // Dropping `open` on any early return rolls back.
-        let open = Open::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        let Some(key) = &ask.idempotency else {
+            let body = run_steps(&self.connection, &transaction.steps, plans, params)?;
+            return Ok(Written { body, replay: Replay::First });
+        };
         let now = clock::unix_now();
-        if let Some(key) = idempotency {
-            match idempotency::find(&open, key, now)? {
-                Some(Found::SameRequest(body)) => return Ok(Written { body, replay: Replay::Repeat }),
-                Some(Found::OtherRequest) => return Err(Fault::IdempotencyMismatch.into()),
-                None => {}
-            }
+        match idempotency::find(&self.connection, key, now)? {
+            Some(Found::SameRequest(body)) => return Ok(Written { body, replay: Replay::Repeat }),
+            Some(Found::OtherRequest) => return Err(Fault::IdempotencyMismatch.into()),
+            None => {}
         }
-        let body = run_steps(&open, &transaction.steps, plans, params)?;
-        if let Some(key) = idempotency {
-            idempotency::store(&open, key, &body, now)?;
-            self.keyed_writes += 1;
-            if self.keyed_writes >= bounds::IDEMPOTENCY_PURGE_EVERY {
-                self.keyed_writes = 0;
-                idempotency::purge(&open, now)?;
-            }
+        let body = run_steps(&self.connection, &transaction.steps, plans, params)?;
+        idempotency::store(&self.connection, key, &body, now)?;
+        self.keyed_writes += 1;
+        if self.keyed_writes >= bounds::IDEMPOTENCY_PURGE_EVERY {
+            self.keyed_writes = 0;
+            idempotency::purge(&self.connection, now)?;
         }
-        self.deadline.lift();
-        open.commit()?;
         Ok(Written { body, replay: Replay::First })
     }
 }

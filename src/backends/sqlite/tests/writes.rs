@@ -1,11 +1,13 @@
 //! Transactions: all or nothing, once per key, named conflicts, limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Shop, data, read};
+use super::{Shop, read, write_alone};
 use crate::backends::database::{IdempotencyKey, Replay};
 use crate::backends::fixture::{query, step, transaction};
-use crate::backends::sqlite::{Sqlite, contained};
+use crate::backends::sqlite::Sqlite;
+use crate::backends::sqlite::session::contained;
 use crate::core::bounds;
 use crate::core::config::checked::{Rows, Step, Transaction, Value};
 use crate::core::fault::{Backend, Fault};
@@ -27,19 +29,18 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-fn shop(steps: Vec<Step>) -> (Shop, std::sync::Arc<Transaction>) {
+fn shop(steps: Vec<Step>) -> (Shop, Arc<Transaction>) {
     let order = transaction("order", steps, &["product_id", "quantity"]);
     (Shop::new(SCHEMA).with_transaction(&order), order)
 }
 
 fn write(
     sqlite: &mut Sqlite,
-    order: &Transaction,
+    order: &Arc<Transaction>,
     quantity: i64,
     key: Option<&IdempotencyKey>,
 ) -> Result<(String, Replay), Fault> {
-    let written = sqlite.write(order, &[Value::Integer(1), Value::Integer(quantity)], key)?;
-    Ok((data(&written.body), written.replay))
+    write_alone(sqlite, order, &[Value::Integer(1), Value::Integer(quantity)], key)
 }
 
 fn key(text: &str, fingerprint: u128) -> IdempotencyKey {
@@ -159,15 +160,15 @@ fn a_statement_that_runs_too_long_is_ended_and_the_connection_lives() {
     shop.config.database.timeout = Duration::from_millis(20);
     let mut sqlite = shop.open();
     let late = Fault::Timeout(Backend::Database);
-    sqlite.deadline.start(clock::instant()).unwrap();
+    let deadline = |sqlite: &mut Sqlite| sqlite.reader.as_mut().unwrap().deadline.start(clock::instant());
+    deadline(&mut sqlite).unwrap();
     assert_eq!(read(&mut sqlite, &count, &[], None), Err(late.clone()));
-    sqlite.deadline.start(clock::instant()).unwrap();
     assert_eq!(write(&mut sqlite, &order, 1, None), Err(late.clone()));
-    sqlite.deadline.lift();
+    deadline(&mut sqlite).unwrap();
     assert_eq!(read(&mut sqlite, &quick, &[], None), Ok(r#"{"stock":5}"#.to_owned()));
 
     let waited_too_long = clock::instant() - Duration::from_millis(20);
-    assert_eq!(sqlite.deadline.start(waited_too_long), Err(late));
+    assert_eq!(sqlite.writer.deadline.start(waited_too_long), Err(late));
 }
 
 #[test]
@@ -175,9 +176,9 @@ fn a_full_disk_is_a_fault_and_undoes_the_transaction() {
     let fill = "INSERT INTO orders (product_id, quantity, note) VALUES (:product_id, :quantity, hex(zeroblob(100000)))";
     let (shop, order) = shop(vec![step("UPDATE products SET stock = 0"), step(fill)]);
     let mut sqlite = shop.open();
-    let pages: i64 = sqlite.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    let pages: i64 = sqlite.writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
     let set_pages = |sqlite: &Sqlite, pages: i64| {
-        sqlite.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        sqlite.writer.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
     };
     set_pages(&sqlite, pages);
     let full = Fault::BackendRefused { backend: Backend::Database, code: 13 };
