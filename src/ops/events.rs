@@ -2,7 +2,9 @@
 //! Never here: a shard that waits for a log; a full buffer drops lines, and tracing-appender counts them.
 
 use tracing_appender::non_blocking::WorkerGuard;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::core::config::checked::Level;
 
@@ -15,6 +17,13 @@ pub fn start(level: Level) -> WorkerGuard {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    let _ = tracing_subscriber::fmt().json().with_writer(writer).with_max_level(level).with_target(false).try_init();
+    // Libraries tell of their own affairs at `info`; an operator wants to hear of their troubles only. may_minihttp calls it
+    // an error when a client of the ops plane closes its connection.
+    let heard = Targets::new()
+        .with_target(env!("CARGO_PKG_NAME"), level)
+        .with_target("may_minihttp", LevelFilter::OFF)
+        .with_default(level.min(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer().json().with_writer(writer).with_target(false);
+    let _ = tracing_subscriber::registry().with(lines).with(heard).try_init();
     guard
 }

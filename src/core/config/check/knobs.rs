@@ -138,8 +138,8 @@ pub(super) fn limiter(root: &Section<'_>) -> (Limiter, Option<Rate>) {
     let section = open(root, "limiter", LIMITER);
     let tracked = 1024..=1 << 28;
     let limiter = Limiter {
-        openids_max: section.count("openids_max", tracked.clone(), "16 bytes each, per node"),
-        ips_max: section.count("ips_max", tracked, "16 bytes each, per node"),
+        openids_max: section.count("openids_max", tracked.clone(), "32 bytes each, per node"),
+        ips_max: section.count("ips_max", tracked, "32 bytes each, per node"),
         ip: section.read("ip", None, rate_or_off),
     };
     (limiter, section.read("openid", None, rate_or_off))
