@@ -20,6 +20,15 @@ pub struct Database {
     pub writes: Lane<DatabaseAsk>,
 }
 
+impl Database {
+    /// Asks that wait in the lanes right now. A database in memory has one lane for both.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let writes = if self.reads.is_same(&self.writes) { 0 } else { self.writes.len() };
+        self.reads.len() + writes
+    }
+}
+
 /// One question. Queries and transactions are those of the configuration that the backend was started with.
 pub enum DatabaseAsk {
     Read(ReadAsk),

@@ -68,6 +68,12 @@ impl<A> Lane<A> {
         self.tx.max_capacity() - self.tx.capacity()
     }
 
+    /// Whether both lead to the same queue.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.tx.same_channel(&other.tx)
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

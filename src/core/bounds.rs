@@ -118,7 +118,7 @@ pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 /// Login codes in flight or known per shard. 800 logins a second for `LOGIN_CODE_KEEP`; about 32 MiB when full.
 pub const LOGIN_CODES_MAX: usize = 262_144;
 /// Requests that wait for the exchange of one code. A phone has ten connections; a retry gives up the request before it.
-pub const LOGIN_WAITERS_MAX: usize = 16;
+pub const LOGIN_WAITERS_MAX: usize = 64;
 /// Parameters in one route pattern: the routing tree keeps three in place, a fourth would allocate on every lookup.
 pub const PATH_PARAMS_MAX: usize = 3;
 /// Mini-programs on one gateway. A company has a handful.

@@ -235,7 +235,7 @@ fn take_gauges(desk: &Desk, tick: Tick) {
     ledger.cache.evictions.reach(stats.evictions);
     ledger.limiter.displaced.reach(desk.limits.borrow().displaced() + of_node(desk, desk.common.ips.displaced()));
     let backends = &desk.common.backends;
-    ledger.lane(Backend::Database).queue.set(of_node(desk, backends.database.len() as u64));
+    ledger.lane(Backend::Database).queue.set(of_node(desk, backends.database.waiting() as u64));
     ledger.lane(Backend::Wechat).queue.set(of_node(desk, backends.wechat.len() as u64));
 }
 
