@@ -10,7 +10,7 @@ use futures_util::stream::{self, StreamExt};
 use tidegate::actions::call::Call;
 use tidegate::actions::desk::Desk;
 use tidegate::actions::{Action, Home, Outcome, Registry};
-use tidegate::backends::database::DatabaseAsk;
+use tidegate::backends::database::{DatabaseAsk, ReadAsk};
 use tidegate::core::config::checked::{Query, Value};
 use tidegate::core::fault::{Backend, Fault};
 use tidegate::proto::reply::{Body, Chunks, Reply};
@@ -211,11 +211,13 @@ impl Action for Flood {
         let steps: i64 = call.path.get("steps").and_then(|text| text.parse().ok()).unwrap_or_default();
         let lane = &desk.common.backends.database;
         let ask = || {
-            lane.ask(|reply| DatabaseAsk::Read {
-                query: self.0.clone(),
-                params: vec![Value::Integer(steps)],
-                page: None,
-                reply,
+            lane.reads.ask(|reply| {
+                DatabaseAsk::Read(ReadAsk {
+                    query: self.0.clone(),
+                    params: vec![Value::Integer(steps)],
+                    page: None,
+                    reply,
+                })
             })
         };
         // The first is kept, or the thread would skip it.
