@@ -49,6 +49,8 @@ pub fn configure() {
     CONFIGURED.call_once(|| {
         // One thread serves a scrape every few seconds. It must not be pinned: may would choose the CPU of shard 0.
         may::config().set_workers(1).set_stack_size(COROUTINE_STACK_WORDS).set_worker_pin(false);
+        // How often an idle worker looks around. What is due wakes it anyhow; may's own 10 ms cost 0.3 % of a CPU.
+        may::config().set_timeout_ns(1_000_000_000);
     });
 }
 
