@@ -106,14 +106,14 @@ impl Driver {
     where
         F: Future<Output = ()> + 'static,
     {
+        if self.inner.tasks.is_full() {
+            return Err(fd);
+        }
         let mut socket = Socket::new(fd, Owner::Closing);
         socket.backlog = first;
         let key = self.inner.sockets.borrow_mut().insert(socket).map_err(|socket| socket.fd)?;
         let stream = Stream::new(self.inner.clone(), key);
-        let Some(task) = self.inner.tasks.spawn(Box::pin(job(stream))) else {
-            // Dropping the job dropped its stream, which has closed the socket.
-            return Ok(());
-        };
+        let task = self.inner.tasks.spawn(Box::pin(job(stream))).expect("the table had room above");
         self.inner.with_socket(key, |socket| socket.owner = Owner::Task(task));
         self.inner.touched.borrow_mut().push(key);
         Ok(())
@@ -151,7 +151,8 @@ impl Driver {
         self.inner.tasks.panics()
     }
 
-    /// Waits for `wait`, to the precision of a turn. Returns at once when too many sleep already.
+    /// Waits for `wait`, to the precision of a turn. When too many sleep already it stays awake and looks every turn: a loop
+    /// round a sleep must never become a loop within one turn.
     pub async fn sleep(&self, wait: Duration) {
         let until = self.inner.clock.now().tick.after(wait);
         let mut key = None;
@@ -162,7 +163,10 @@ impl Driver {
             if key.is_none() {
                 key = self.inner.timers.borrow_mut().sleep(until, cx.waker());
             }
-            if key.is_some() { Poll::Pending } else { Poll::Ready(()) }
+            if key.is_none() {
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
         })
         .await;
     }

@@ -45,6 +45,10 @@ impl<T> Slots<T> {
         self.slots.len() - self.free.len()
     }
 
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() == self.len_max
+    }
+
     /// Takes a tenant in, or gives it back when the table is full.
     pub fn insert(&mut self, tenant: T) -> Result<Key, T> {
         if let Some(index) = self.free.pop() {

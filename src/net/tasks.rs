@@ -61,12 +61,18 @@ impl Tasks {
         self.slots.borrow().len()
     }
 
+    pub fn is_full(&self) -> bool {
+        self.slots.borrow().is_full()
+    }
+
     /// Takes a task in and polls it in this turn or the next; `None` when the table is full, and the task is dropped.
     pub fn spawn(&self, job: Job) -> Option<Key> {
         let wake_state =
             Arc::new(TaskWaker { home: self.home.clone(), key: AtomicU64::new(0), queued: AtomicBool::new(false) });
         let task = Task { job, waker: Waker::from(wake_state.clone()), wake_state: wake_state.clone() };
-        let key = self.slots.borrow_mut().insert(Some(task)).ok()?;
+        let inserted = self.slots.borrow_mut().insert(Some(task));
+        // A refused task is dropped here, after the borrow: its destructors may come back.
+        let key = inserted.ok()?;
         wake_state.key.store(key.pack(), Ordering::Release);
         self.ready.borrow_mut().push(key);
         Some(key)
@@ -116,8 +122,7 @@ impl Tasks {
 
     fn poll(&self, key: Key) {
         let Some(mut task) = self.slots.borrow_mut().get_mut(key).and_then(Option::take) else { return };
-        // Cleared before the poll: a wake during the poll queues the task again.
-        task.wake_state.queued.store(false, Ordering::Release);
+        task.wake_state.be_polled();
         let polled = catch_unwind(AssertUnwindSafe(|| task.job.as_mut().poll(&mut Context::from_waker(&task.waker))));
         match polled {
             Ok(Poll::Pending) => self.put_back(key, task),
@@ -140,6 +145,17 @@ impl Tasks {
         // The task is dropped after the borrow has ended: destructors may come back here.
         let task = self.slots.borrow_mut().remove(key);
         drop(task);
+    }
+}
+
+impl TaskWaker {
+    /// Lets the next wake queue the task again; called before the poll, so that a wake during it is not lost.
+    fn be_polled(&self) {
+        // A swap, not a store: a store could become visible after the poll's first loads, and a waker in between would see
+        // its word still queued while the poll misses what it did. Not queued is the usual case: the driver polls by itself.
+        if self.queued.load(Ordering::Relaxed) {
+            self.queued.swap(false, Ordering::AcqRel);
+        }
     }
 }
 
@@ -213,8 +229,28 @@ mod tests {
     fn the_table_is_bounded() {
         let tasks = tasks(1);
         assert!(tasks.spawn(Box::pin(std::future::pending())).is_some());
-        assert!(tasks.spawn(Box::pin(std::future::pending())).is_none());
+        assert!(tasks.is_full() && tasks.spawn(Box::pin(std::future::pending())).is_none());
         tasks.clear();
         assert_eq!(tasks.len(), 0);
+    }
+
+    #[test]
+    fn the_destructor_of_a_refused_task_may_look_at_the_table() {
+        struct Looks(Rc<Tasks>, Rc<Cell<usize>>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                self.1.set(self.0.len());
+                self.0.spawn(Box::pin(std::future::pending()));
+            }
+        }
+        let (tasks, seen) = (Rc::new(tasks(1)), Rc::new(Cell::new(0)));
+        tasks.spawn(Box::pin(std::future::pending())).unwrap();
+        let looks = Looks(tasks.clone(), seen.clone());
+        let job = Box::pin(async move {
+            let _looks = looks;
+            std::future::pending().await
+        });
+        assert!(tasks.spawn(job).is_none());
+        assert_eq!(seen.get(), 1);
     }
 }

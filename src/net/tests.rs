@@ -263,3 +263,17 @@ fn sleepers_wake_in_order_and_the_clock_has_moved_on() {
     }
     assert_eq!(woken.load(Ordering::Relaxed), 10);
 }
+
+#[test]
+fn more_sleepers_than_the_table_holds_still_sleep_and_the_shard_goes_on() {
+    let server = Server::start(|driver, stream| async move {
+        let nap = || driver.sleep(Duration::from_millis(20));
+        let began = driver.clock().now().tick;
+        futures_util::future::join_all((0..2000).map(|_| nap())).await;
+        assert!(driver.clock().now().tick.since(began) >= Duration::from_millis(20));
+        let _ = stream.send_all(b"!").await;
+    });
+    let mut client = server.connect();
+    let mut mark = [0; 1];
+    client.read_exact(&mut mark).unwrap();
+}
