@@ -1,6 +1,7 @@
 //! Mail between shards: one bounded mailbox each, written by all, read by its shard once a turn.
 //! Never here: waiting. A full mailbox is an answer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::core::bounds::MAILBOX_ITEMS_MAX;
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::ShardId;
 use crate::net::doorbell::Doorbell;
+use crate::net::tasks::panic_text;
 
 /// Where others leave work for one shard.
 pub struct Mailbox {
@@ -54,7 +56,11 @@ impl Mesh {
         let Some(mailbox) = self.mine() else { return };
         for _ in 0..mailbox.jobs.len() {
             let Some(job) = mailbox.jobs.pop() else { return };
-            job(desk);
+            // One job is one request's affair: it must not take the shard, and with it all others, along.
+            if let Err(cause) = catch_unwind(AssertUnwindSafe(|| job(desk))) {
+                desk.ledger.panics.one();
+                tracing::error!(cause = panic_text(&*cause), "a job of another shard panicked");
+            }
         }
     }
 

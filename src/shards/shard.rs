@@ -98,7 +98,21 @@ async fn live(seed: Seed) {
     let _ = ready.send(Ok(()));
     let desk = shard.desk.clone();
     driver.spawn(async move { keep_house(&desk).await });
+    let indispensable = Indispensable(shard.desk.shard);
     driver.run(&shard);
+    std::mem::forget(indispensable);
+}
+
+/// Ends the process when the driver panics: the shard's share of the connections would wait for nobody, and its users'
+/// requests with them. Whoever supervises the process starts it again.
+struct Indispensable(ShardId);
+
+impl Drop for Indispensable {
+    fn drop(&mut self) {
+        // Not through the log, whose thread would not get round to it.
+        eprintln!("shard {} cannot go on", self.0.0);
+        std::process::abort();
+    }
 }
 
 impl Shard {
