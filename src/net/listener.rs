@@ -17,7 +17,7 @@ use super::timers::Due;
 
 /// Connections that wait in the kernel for an accept; above `somaxconn` the kernel takes its own bound.
 const BACKLOG: i32 = 4096;
-/// How long accepting rests when the process or the host has no descriptor or memory left.
+/// How long accepting rests when it fails, as when the process or the host has no descriptor or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What becomes of each accepted connection.
@@ -125,13 +125,13 @@ impl Inner {
         }
         door.state = State::Paused;
         drop(listeners);
-        let exhausted = matches!(-result, libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS);
-        if exhausted {
-            tracing::warn!(errno = -result, "no descriptor or memory for a new connection, accepting rests for 100 ms");
-            self.timers.borrow_mut().add(self.clock.now().tick.after(PAUSE), Due::Accept(key));
-        } else {
-            self.resume_accepting(key);
+        // The completion queue was full, or this one client has left: neither is a reason to rest.
+        if result >= 0 || matches!(-result, libc::ECONNABORTED | libc::EINTR | libc::EAGAIN | libc::ECANCELED) {
+            return self.resume_accepting(key);
         }
+        // EMFILE and its like; any other error, tried again at once, would keep the shard busy with nothing else.
+        tracing::warn!(errno = -result, "no new connection can be accepted, accepting rests for 100 ms");
+        self.timers.borrow_mut().add(self.clock.now().tick.after(PAUSE), Due::Accept(key));
     }
 
     /// Hands over what the kernel has completed and closes the door: a client whose connect succeeded gets an answer.
