@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam::channel::Sender;
 use futures_channel::oneshot;
@@ -33,6 +34,9 @@ use crate::core::token::revoked::Revocations;
 use crate::net::driver::Driver;
 use crate::proto::json::parse::Scratch;
 use crate::proto::json::rows::Answer;
+
+/// Pause before a full mailbox is tried again.
+const FULL_MAILBOX_PAUSE: Duration = Duration::from_millis(1);
 
 /// The same for all shards of a node, made once.
 pub struct Common {
@@ -144,6 +148,20 @@ impl Desk {
         let answer = answer.await;
         self.count_answer(Backend::Owner);
         answer.map_err(|_| Fault::Busy(Backend::Owner))
+    }
+
+    /// As [`Desk::ask`], but a full mailbox is tried again until it takes the job: for what must not be given up.
+    pub async fn insist<T: Send + 'static>(
+        self: &Rc<Self>,
+        to: ShardId,
+        job: impl Fn(&Rc<Self>, oneshot::Sender<T>) + Clone + Send + 'static,
+    ) -> T {
+        loop {
+            if let Ok(answer) = self.ask(to, job.clone()).await {
+                return answer;
+            }
+            self.driver.sleep(FULL_MAILBOX_PAUSE).await;
+        }
     }
 
     /// Books one question to a backend.

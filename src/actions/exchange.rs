@@ -103,15 +103,16 @@ async fn first_use(desk: &Rc<Desk>, login: LoginCode) -> Result<LoginOutcome, Fa
     let key = SessionKey::new(exchanged.session_key.reveal()).ok_or(Fault::Internal)?;
     let outcome = LoginOutcome { openid: exchanged.openid, session };
     let (opened_for, owner) = (outcome.clone(), desk.owner(&outcome.openid).1);
-    let opened = desk.ask(owner, move |desk, reply| {
-        let new = Login { openid: &opened_for.openid, appid: &login.app, session, key };
+    // WeChat has consumed the code: what it named must not be lost to a mailbox that is full for a moment.
+    let opened = desk.insist(owner, move |desk, reply| {
+        let new = Login { openid: &opened_for.openid, appid: &login.app, session, key: key.clone() };
         let opened = desk.sessions.borrow_mut().open(new, desk.tick());
         if opened != Opened::Fits {
             desk.ledger.sessions.evicted.one();
         }
         let _ = reply.send(opened);
     });
-    if let Opened::DisplacedOwn(oldest) = opened.await? {
+    if let Opened::DisplacedOwn(oldest) = opened.await {
         revoke(desk, &outcome.openid, vec![oldest]).await;
     }
     Ok(outcome)

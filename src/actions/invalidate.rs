@@ -5,16 +5,12 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use crate::actions::desk::Desk;
 use crate::core::cache::SpaceId;
 use crate::core::ids::ShardId;
-
-/// Pause before a full mailbox is tried again.
-const FULL_MAILBOX_PAUSE: Duration = Duration::from_millis(1);
 
 /// What leaves.
 #[derive(Clone, Debug)]
@@ -37,23 +33,16 @@ pub async fn invalidate(desk: &Rc<Desk>, stale: Vec<Stale>) {
     }
 }
 
-/// Runs `job` once on every shard and waits for all of them. A full mailbox is tried again until it takes the job.
+/// Runs `job` once on every shard and waits for all of them.
 pub async fn on_all_shards(desk: &Rc<Desk>, job: impl Fn(&Rc<Desk>) + Clone + Send + 'static) {
-    join_all((0..desk.peers.count()).map(|shard| on_shard(desk, ShardId(shard), job.clone()))).await;
-}
-
-async fn on_shard(desk: &Rc<Desk>, shard: ShardId, job: impl Fn(&Rc<Desk>) + Clone + Send + 'static) {
-    loop {
+    let told = (0..desk.peers.count()).map(|shard| {
         let job = job.clone();
-        let told = desk.ask(shard, move |desk, reply| {
+        desk.insist(ShardId(shard), move |desk, reply| {
             job(desk);
             let _ = reply.send(());
-        });
-        if told.await.is_ok() {
-            return;
-        }
-        desk.driver.sleep(FULL_MAILBOX_PAUSE).await;
-    }
+        })
+    });
+    join_all(told).await;
 }
 
 fn drop_entries(desk: &Desk, stale: &[Stale]) {

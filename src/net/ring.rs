@@ -1,6 +1,7 @@
 //! The io_uring of one shard: queueing operations, one enter a turn, reading completions.
 //! Never here: what an operation is for.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ pub(super) struct Completion {
 
 pub(super) struct Ring {
     io: IoUring,
+    /// Operations that found the queue full and the kernel unable to take it, for the next enter. Bounded by the operations
+    /// that sockets can have in flight.
+    late: VecDeque<squeue::Entry>,
 }
 
 impl Ring {
@@ -49,7 +53,7 @@ impl Ring {
         builder.setup_cqsize(COMPLETIONS).setup_single_issuer().setup_coop_taskrun().setup_defer_taskrun();
         // The kernel tells when deferred work waits: see `is_quiet`.
         builder.setup_taskrun_flag();
-        Ok(Self { io: builder.build(SUBMISSIONS)? })
+        Ok(Self { io: builder.build(SUBMISSIONS)?, late: VecDeque::new() })
     }
 
     pub const fn uring(&self) -> &IoUring {
@@ -58,14 +62,24 @@ impl Ring {
 
     /// Queues an operation for the next enter.
     pub fn push(&mut self, op: Op, key: Key, entry: squeue::Entry) {
-        let entry = entry.user_data(user_data(op, key));
-        if self.io.submission().is_full() {
+        self.late.push_back(entry.user_data(user_data(op, key)));
+        self.queue_late();
+        if !self.late.is_empty() {
             self.enter();
         }
-        // SAFETY: every entry of this driver points to memory that lives as long as the operation: descriptors and
-        // provided buffers only, and timespecs that the kernel copies when the entry is submitted.
-        let pushed = unsafe { self.io.submission().push(&entry) };
-        assert!(pushed.is_ok(), "an enter empties the submission queue");
+    }
+
+    /// Moves what waits into the submission queue, as far as there is room.
+    fn queue_late(&mut self) {
+        let mut submissions = self.io.submission();
+        while let Some(entry) = self.late.front() {
+            // SAFETY: every entry of this driver points to memory that lives as long as the operation: descriptors and
+            // provided buffers only.
+            if unsafe { submissions.push(entry) }.is_err() {
+                return;
+            }
+            self.late.pop_front();
+        }
     }
 
     /// Submits what is queued and lets the kernel finish what is ready, without waiting.
@@ -77,6 +91,7 @@ impl Ring {
         if let Err(error) = entered {
             assert!(is_passing(&error), "io_uring_enter on our own ring: {error}");
         }
+        self.queue_late();
     }
 
     /// Submits what is queued and sleeps until there is a completion, or for `wait`; without one for as long as it takes.

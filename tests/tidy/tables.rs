@@ -38,7 +38,7 @@ pub const UNSAFE: &[(&str, &str)] = &[
 
 /// Files that may sleep, and why.
 pub const SLEEPS: &[(&str, &str)] = &[
-    ("src/actions/invalidate.rs", "a full mailbox is tried again after a moment"),
+    ("src/actions/desk.rs", "a full mailbox is tried again after a moment"),
     ("src/demo/simulator/server.rs", "the simulated platform is slow on purpose"),
     ("src/net/driver.rs", "the driver's own timer"),
     ("src/net/park.rs", "an idle shard sleeps until its doorbell"),
