@@ -18,6 +18,7 @@ use tidegate::proto::reply::{Body, Chunks, Reply};
 use super::stopwatch::{Stopwatch, Thread};
 use super::until;
 
+/// More than the sockets of a connection hold.
 pub const LARGE_BYTES: usize = 16 << 20;
 pub const PIECE: &[u8] = b"0123456789abcdef";
 /// How long the timer of `/timer` runs.
@@ -85,7 +86,7 @@ pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
         .with("whoami", |_, _| Ok(Box::new(WhoAmI)))
-        .with("large", |_, _| Ok(Box::new(Large)))
+        .with("large", |value, _| Ok(Box::new(Large(bytes(value)))))
         .with("wait", move |_, _| Ok(Box::new(Wait(waits.clone()))))
         .with("stream", move |value, _| Ok(Box::new(Pieces { kind: text(value)?, gate: streams.clone() })))
         .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
@@ -99,6 +100,11 @@ pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
 
 fn text(value: &toml::Value) -> Result<String, String> {
     value.as_str().map(str::to_owned).ok_or_else(|| "must be a text".into())
+}
+
+/// As many bytes as it says, else `LARGE_BYTES`.
+fn bytes(value: &toml::Value) -> usize {
+    value.as_integer().and_then(|bytes| bytes.try_into().ok()).unwrap_or(LARGE_BYTES)
 }
 
 fn json(text: String) -> Reply {
@@ -128,12 +134,12 @@ impl Action for WhoAmI {
     }
 }
 
-/// More than the sockets of a connection hold.
-struct Large;
+/// Bytes in plenty, there at once.
+struct Large(usize);
 
 impl Action for Large {
     fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
-        Ok(Outcome::Now(Reply::json(Body::Owned(vec![b'x'; LARGE_BYTES]))))
+        Ok(Outcome::Now(Reply::json(Body::Owned(vec![b'x'; self.0]))))
     }
 }
 
