@@ -76,12 +76,14 @@ pub struct Answers {
     desk: Rc<Desk>,
     pub peer: Peer,
     out: Vec<u8>,
+    /// How much of `out` has left; nothing is appended until all has.
+    sent: usize,
     owed: Option<Owed>,
 }
 
 impl Answers {
     pub const fn new(desk: Rc<Desk>, peer: Peer) -> Self {
-        Self { desk, peer, out: Vec::new(), owed: None }
+        Self { desk, peer, out: Vec::new(), sent: 0, owed: None }
     }
 
     /// Whether enough is collected for a send.
@@ -158,20 +160,13 @@ impl Answers {
         if self.out.is_empty() {
             return Ok(true);
         }
-        let sent = stream.send_now(&self.out)?;
-        if sent < self.out.len() {
-            self.out.drain(..sent);
+        self.sent += stream.send_now(self.out.get(self.sent..).unwrap_or_default())?;
+        if self.sent < self.out.len() {
             return Ok(false);
         }
+        self.sent = 0;
         self.give_buf_back();
         Ok(true)
-    }
-
-    /// Sends the rest; the stream's deadline bounds the wait.
-    pub async fn flush(&mut self, stream: &Stream) -> Result<(), SendError> {
-        stream.send_all(&self.out).await?;
-        self.give_buf_back();
-        Ok(())
     }
 
     fn streamed(&mut self, status: u16, head_bytes: usize) {

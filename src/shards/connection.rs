@@ -326,13 +326,14 @@ impl Conversation {
         .await
     }
 
+    /// Sends what is collected. The deadline starts afresh whenever the client has made room.
     async fn flush(&mut self) -> Result<(), SendError> {
-        if self.answers.flush_now(&self.stream)? {
-            return Ok(());
+        while !self.answers.flush_now(&self.stream)? {
+            let wait = self.desk.common.service.config.server.write_timeout;
+            self.stream.set_deadline(Some(self.desk.tick().after(wait)));
+            self.stream.writable().await?;
         }
-        let wait = self.desk.common.service.config.server.write_timeout;
-        self.stream.set_deadline(Some(self.desk.tick().after(wait)));
-        self.answers.flush(&self.stream).await
+        Ok(())
     }
 
     /// The deadline has passed without a byte.

@@ -20,6 +20,8 @@ use super::until;
 
 /// More than the sockets of a connection hold.
 pub const LARGE_BYTES: usize = 16 << 20;
+/// As `tests/support/node.toml` says of `/huge`.
+pub const HUGE_BYTES: usize = 64 << 20;
 pub const PIECE: &[u8] = b"0123456789abcdef";
 /// How long the timer of `/timer` runs.
 pub const TIMER: Duration = Duration::from_millis(3);
