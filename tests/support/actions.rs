@@ -171,6 +171,7 @@ impl Action for Pieces {
         let pieces = match self.kind.as_str() {
             "three" => stream::iter([piece(), piece(), piece()]).boxed(),
             "large" => stream::repeat_with(|| Ok(vec![b'x'; 1 << 20])).take(LARGE_BYTES >> 20).boxed(),
+            "endless" => stream::repeat_with(|| Ok(vec![b'x'; 24 << 10])).boxed(),
             "fault" => stream::iter([piece(), Err(Fault::Timeout(Backend::Database)), piece()]).boxed(),
             "panic" => {
                 stream::iter(0..2).map(move |index| if index == 0 { piece() } else { panic!("told to") }).boxed()
@@ -192,6 +193,14 @@ struct Panics(String);
 
 impl Action for Panics {
     fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        if self.0 == "dropped" {
+            let trap = PanicsOnDrop;
+            let pending = async move {
+                let _trap = trap;
+                std::future::pending().await
+            };
+            return Ok(Outcome::Later(Backend::Owner, Box::pin(pending)));
+        }
         if self.0 != "later" {
             panic!("told to");
         }
@@ -208,6 +217,14 @@ impl Action for Panics {
 
     fn home(&self) -> Home {
         if self.0 == "owner" { Home::Owner } else { Home::Anywhere }
+    }
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("told to, when it was given up");
     }
 }
 
