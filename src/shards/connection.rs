@@ -299,7 +299,10 @@ impl Conversation {
     async fn send_stream(&mut self, streaming: Streaming) -> Result<Option<CloseReason>, SendError> {
         let Streaming { id, coding, mut chunks, persistence } = streaming;
         let mut fault = None;
-        while let Some(piece) = self.next_piece(id, &mut chunks).await {
+        // The answer to a HEAD has its head only.
+        while coding != StreamCoding::Omit
+            && let Some(piece) = self.next_piece(id, &mut chunks).await
+        {
             match piece {
                 Ok(piece) => self.answers.piece(coding, &piece),
                 Err(broken) => {
@@ -308,6 +311,8 @@ impl Conversation {
                 }
             }
             self.flush().await?;
+            // A stream that is always ready, to a client that is always fast, would be the only one served.
+            yield_once().await;
         }
         self.answers.end_stream(coding, fault.as_ref());
         let ends = fault.is_some() || coding == StreamCoding::UntilClose || persistence == Persistence::Close;
