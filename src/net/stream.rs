@@ -133,8 +133,16 @@ impl Stream {
             if bytes.is_empty() {
                 return Ok(());
             }
-            poll_fn(|_| self.poll_writable()).await?;
+            self.writable().await?;
         }
+    }
+
+    /// Waits until the socket has room. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The connection is broken, or the deadline has passed.
+    pub async fn writable(&self) -> Result<(), SendError> {
+        poll_fn(|_| self.poll_writable()).await
     }
 
     /// Ends our side, then reads on for a moment so that the peer gets our last bytes, then closes.

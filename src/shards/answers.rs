@@ -25,6 +25,9 @@ use super::pipeline::Tag;
 /// Buffers kept for reuse: more connections than this rarely answer within one turn.
 const SPARE_BUFS_MAX: usize = 64;
 
+/// In the books, of a request that got no answer.
+const NO_STATUS: u16 = 0;
+
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
@@ -33,7 +36,7 @@ pub struct Peer {
     pub key: KeyHash,
 }
 
-/// A request that has been started and not yet answered.
+/// A request as it begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Open {
     pub id: RequestId,
@@ -48,7 +51,7 @@ pub enum After {
     KeepAlive,
     Close,
     /// The body follows in pieces.
-    Stream(StreamCoding, Chunks, Streamed),
+    Stream(StreamCoding, Chunks, Persistence),
 }
 
 /// What the client has sent behind a request.
@@ -59,23 +62,28 @@ pub enum Follows {
     More,
 }
 
-/// How an answer goes into the books once its stream has ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Streamed {
+/// A request that has begun and has no line in the books yet. Requests of a connection are answered one after the other.
+struct Owed {
+    open: Open,
+    tag: Tag,
+    /// Of a stream that has begun, else `NO_STATUS`.
     status: u16,
-    head_bytes: usize,
-    pub persistence: Persistence,
+    /// Of a stream, so far.
+    bytes_out: usize,
 }
 
 pub struct Answers {
     desk: Rc<Desk>,
     pub peer: Peer,
     out: Vec<u8>,
+    /// How much of `out` has left; nothing is appended until all has.
+    sent: usize,
+    owed: Option<Owed>,
 }
 
 impl Answers {
     pub const fn new(desk: Rc<Desk>, peer: Peer) -> Self {
-        Self { desk, peer, out: Vec::new() }
+        Self { desk, peer, out: Vec::new(), sent: 0, owed: None }
     }
 
     /// Whether enough is collected for a send.
@@ -89,59 +97,62 @@ impl Answers {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Appends an answer and books it, or begins a stream.
-    pub fn answer(&mut self, open: &Open, tag: Tag, result: Result<Reply, Fault>, follows: Follows) -> After {
+    /// A request has begun: from here on it is owed an answer and a line in the books. Its tag is the caller's to fill in.
+    pub fn begin(&mut self, open: Open) -> &mut Tag {
+        debug_assert!(self.owed.is_none(), "one request at a time");
+        &mut self.owed.insert(Owed { open, tag: Tag::default(), status: NO_STATUS, bytes_out: 0 }).tag
+    }
+
+    /// Appends the answer to the request that has begun and books it, or begins a stream.
+    pub fn answer(&mut self, result: Result<Reply, Fault>, follows: Follows) -> After {
+        let Some(&Owed { open: Open { id, wire, .. }, .. }) = self.owed.as_ref() else {
+            unreachable!("an answer belongs to a request that has begun");
+        };
         let (reply, fault) = match result {
             Ok(reply) => (reply, None),
-            Err(fault) => (Reply::from_fault(&fault, open.id.as_str()), Some(fault)),
+            Err(fault) => (Reply::from_fault(&fault, id.as_str()), Some(fault)),
         };
         let parts = self.desk.front.draining.get() && follows == Follows::Nothing;
         let closes = parts || fault.as_ref().is_some_and(Fault::closes);
-        let persistence = if closes { Persistence::Close } else { open.wire.persistence };
+        let persistence = if closes { Persistence::Close } else { wire.persistence };
         let date = date(&self.desk);
-        let wire = Wire { persistence, ..open.wire };
-        let cx = ReplyContext { date: &date, request_id: open.id.as_str(), wire };
+        let wire = Wire { persistence, ..wire };
+        let cx = ReplyContext { date: &date, request_id: id.as_str(), wire };
         self.take_buf();
         let before = self.out.len();
         if let Body::Stream(_) = reply.body {
             let coding = write_stream_head(&mut self.out, &reply, &cx);
-            let head_bytes = self.out.len() - before;
-            let Body::Stream(chunks) = reply.body else { unreachable!("looked at two lines above") };
-            return After::Stream(coding, chunks, Streamed { status: reply.status, head_bytes, persistence });
+            self.streamed(reply.status, self.out.len() - before);
+            let Body::Stream(chunks) = reply.body else { unreachable!("looked at three lines above") };
+            return After::Stream(coding, chunks, persistence);
         }
         write_reply(&mut self.out, &reply, &cx);
         let bytes_out = self.out.len() - before;
-        self.book(open, tag, Entry { status: reply.status, fault_code: fault.map(|f| f.verdict().code), bytes_out });
+        self.book(Entry { status: reply.status, fault_code: fault.map(|f| f.verdict().code), bytes_out });
         match persistence {
             Persistence::KeepAlive => After::KeepAlive,
             Persistence::Close => After::Close,
         }
     }
 
-    /// Appends a piece of a stream; answers how many bytes it takes on the wire.
-    pub fn piece(&mut self, coding: StreamCoding, piece: &[u8]) -> usize {
+    /// Appends a piece of a stream.
+    pub fn piece(&mut self, coding: StreamCoding, piece: &[u8]) {
         self.take_buf();
         let before = self.out.len();
         write_chunk(&mut self.out, coding, piece);
-        self.out.len() - before
+        let bytes = self.out.len() - before;
+        if let Some(owed) = &mut self.owed {
+            owed.bytes_out += bytes;
+        }
     }
 
-    /// Ends and books a stream of `body_bytes`. After a fault the end is left out: the client must see that it is broken.
-    pub fn end_stream(
-        &mut self,
-        open: &Open,
-        tag: Tag,
-        streamed: Streamed,
-        body: (StreamCoding, usize, Option<Fault>),
-    ) {
-        let (coding, body_bytes, fault) = body;
+    /// Ends and books a stream. After a fault the end is left out: the client must see that it is broken.
+    pub fn end_stream(&mut self, coding: StreamCoding, fault: Option<&Fault>) {
         if fault.is_none() {
             self.take_buf();
             write_last_chunk(&mut self.out, coding);
         }
-        let bytes_out = streamed.head_bytes + body_bytes;
-        let fault_code = fault.map(|fault| fault.verdict().code);
-        self.book(open, tag, Entry { status: streamed.status, fault_code, bytes_out });
+        self.book_as_it_is(fault.map(|fault| fault.verdict().code));
     }
 
     /// Sends what the socket takes without waiting. True when everything has left.
@@ -149,23 +160,29 @@ impl Answers {
         if self.out.is_empty() {
             return Ok(true);
         }
-        let sent = stream.send_now(&self.out)?;
-        if sent < self.out.len() {
-            self.out.drain(..sent);
+        self.sent += stream.send_now(self.out.get(self.sent..).unwrap_or_default())?;
+        if self.sent < self.out.len() {
             return Ok(false);
         }
+        self.sent = 0;
         self.give_buf_back();
         Ok(true)
     }
 
-    /// Sends the rest; the stream's deadline bounds the wait.
-    pub async fn flush(&mut self, stream: &Stream) -> Result<(), SendError> {
-        stream.send_all(&self.out).await?;
-        self.give_buf_back();
-        Ok(())
+    fn streamed(&mut self, status: u16, head_bytes: usize) {
+        if let Some(owed) = &mut self.owed {
+            (owed.status, owed.bytes_out) = (status, head_bytes);
+        }
     }
 
-    fn book(&self, open: &Open, tag: Tag, entry: Entry) {
+    fn book_as_it_is(&mut self, fault_code: Option<u32>) {
+        if let Some(&Owed { status, bytes_out, .. }) = self.owed.as_ref() {
+            self.book(Entry { status, fault_code, bytes_out });
+        }
+    }
+
+    fn book(&mut self, entry: Entry) {
+        let Some(Owed { open, tag, .. }) = self.owed.take() else { return };
         let clock = self.desk.driver.clock();
         let duration = clock.refresh_tick().since(open.began);
         let Entry { status, fault_code, bytes_out } = entry;
@@ -206,6 +223,13 @@ impl Answers {
         if bufs.len() < SPARE_BUFS_MAX && out.capacity() <= 2 * SEND_BUF_BYTES {
             bufs.push(out);
         }
+    }
+}
+
+/// Whatever ends a connection, be it in the middle of a request: the request gets its line.
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.book_as_it_is(None);
     }
 }
 

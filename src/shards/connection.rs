@@ -22,11 +22,12 @@ use crate::proto::http1::{
 };
 use crate::proto::reply::{Chunks, Reply};
 
-use super::answers::{After, Answers, Follows, Open, Peer, Streamed};
+use super::answers::{After, Answers, Follows, Peer};
 use super::guard::{guard, guard_pending};
 use super::migrate::Streak;
 use super::opening::{body_max, open, unread};
-use super::pipeline::{Arrival, Tag, serve};
+use super::pipeline::{Arrival, serve};
+use super::room::Room;
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -71,19 +72,18 @@ enum Step {
 
 /// A request that waits for a backend or another shard.
 struct Waiting {
-    open: Open,
-    tag: Tag,
+    id: RequestId,
     backend: Backend,
     pending: Pending,
+    room: Room,
 }
 
 /// An answer that is sent in pieces.
 struct Streaming {
-    open: Open,
-    tag: Tag,
+    id: RequestId,
     coding: StreamCoding,
     chunks: Chunks,
-    streamed: Streamed,
+    persistence: Persistence,
 }
 
 impl Conversation {
@@ -200,25 +200,25 @@ impl Conversation {
                 let open = open(desk, &request, wire, std::mem::take(&mut self.bytes_in));
                 // The next head has a deadline of its own.
                 self.awaiting = Awaiting::Request;
-                let from = Arrival { ip: self.answers.peer.key, id: open.id };
-                let mut tag = Tag::default();
-                let outcome = guard(desk, open.id, || serve(desk, from, request, &mut tag));
+                let id = open.id;
+                let from = Arrival { ip: self.answers.peer.key, id };
+                let tag = self.answers.begin(open);
+                let outcome = guard(desk, id, || serve(desk, from, request, tag));
                 self.streak.saw(tag.user);
                 let result = match outcome {
-                    Ok(Outcome::Later(backend, pending)) => {
-                        match admit_wait(desk, Waiting { open, tag, backend, pending }) {
-                            Ok(wait) => return (consumed, wait),
-                            Err(fault) => Err(fault),
-                        }
-                    }
+                    Ok(Outcome::Later(backend, pending)) => match Room::take(desk) {
+                        Some(room) => return (consumed, Step::Wait(Box::new(Waiting { id, backend, pending, room }))),
+                        // One too many is refused before its work has begun.
+                        None => Err(Fault::Overloaded),
+                    },
                     Ok(Outcome::Now(reply)) => Ok(reply),
                     Err(fault) => Err(fault),
                 };
-                self.answered(open, tag, result)
+                self.answered(id, result)
             }
             Event::Fault { fault, wire } => {
-                let open = unread(desk, wire, std::mem::take(&mut self.bytes_in));
-                self.answers.answer(&open, Tag::default(), Err(fault), Follows::Nothing);
+                self.answers.begin(unread(desk, wire, std::mem::take(&mut self.bytes_in)));
+                self.answers.answer(Err(fault), Follows::Nothing);
                 Step::Close(CloseReason::Fault)
             }
         };
@@ -244,12 +244,12 @@ impl Conversation {
     }
 
     async fn finish(&mut self, waiting: Waiting) -> Step {
-        let Waiting { open, tag, backend, pending } = waiting;
+        let Waiting { id, backend, pending, room } = waiting;
         let config = &self.desk.common.service.config.server;
         let deadline = self.desk.tick().after(config.request_timeout);
         self.stream.set_deadline(Some(deadline));
         let result = {
-            let mut work = pin!(guard_pending(&self.desk, open.id, pending));
+            let mut work = pin!(guard_pending(&self.desk, id, pending));
             poll_fn(|cx| match work.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(result),
                 Poll::Pending if self.stream.timed_out() && self.desk.tick() >= deadline => {
@@ -259,24 +259,23 @@ impl Conversation {
             })
             .await
         };
-        let in_flight = &self.desk.front.in_flight;
-        in_flight.set(in_flight.get() - 1);
+        drop(room);
         if matches!(result, Err(Fault::Timeout(_))) {
             self.desk.ledger.lane(backend).timeouts.one();
         }
-        self.answered(open, tag, result)
+        self.answered(id, result)
     }
 
     /// Writes an answer; says what the connection does next.
-    fn answered(&mut self, open: Open, tag: Tag, result: Result<Reply, Fault>) -> Step {
+    fn answered(&mut self, id: RequestId, result: Result<Reply, Fault>) -> Step {
         let failed = result.is_err();
         let follows = self.follows();
-        match self.answers.answer(&open, tag, result, follows) {
+        match self.answers.answer(result, follows) {
             After::KeepAlive => Step::GoOn,
             After::Close if failed => Step::Close(CloseReason::Fault),
             After::Close => Step::Close(CloseReason::Finished),
-            After::Stream(coding, chunks, streamed) => {
-                Step::Stream(Box::new(Streaming { open, tag, coding, chunks, streamed }))
+            After::Stream(coding, chunks, persistence) => {
+                Step::Stream(Box::new(Streaming { id, coding, chunks, persistence }))
             }
         }
     }
@@ -298,28 +297,26 @@ impl Conversation {
     }
 
     async fn send_stream(&mut self, streaming: Streaming) -> Result<Option<CloseReason>, SendError> {
-        let Streaming { open, tag, coding, mut chunks, streamed } = streaming;
-        let mut body_bytes = 0;
+        let Streaming { id, coding, mut chunks, persistence } = streaming;
         let mut fault = None;
-        let mut left = Ok(());
-        while let Some(piece) = self.next_piece(open.id, &mut chunks).await {
+        // The answer to a HEAD has its head only.
+        while coding != StreamCoding::Omit
+            && let Some(piece) = self.next_piece(id, &mut chunks).await
+        {
             match piece {
-                Ok(piece) => body_bytes += self.answers.piece(coding, &piece),
+                Ok(piece) => self.answers.piece(coding, &piece),
                 Err(broken) => {
                     fault = Some(broken);
                     break;
                 }
             }
-            left = self.flush().await;
-            if left.is_err() {
-                break;
-            }
+            self.flush().await?;
+            // A stream that is always ready, to a client that is always fast, would be the only one served.
+            yield_once().await;
         }
-        let broken = fault.is_some();
-        self.answers.end_stream(&open, tag, streamed, (coding, body_bytes, fault));
-        left?;
-        let ends = broken || coding == StreamCoding::UntilClose || streamed.persistence == Persistence::Close;
-        Ok(ends.then_some(if broken { CloseReason::Fault } else { CloseReason::Finished }))
+        self.answers.end_stream(coding, fault.as_ref());
+        let ends = fault.is_some() || coding == StreamCoding::UntilClose || persistence == Persistence::Close;
+        Ok(ends.then_some(if fault.is_some() { CloseReason::Fault } else { CloseReason::Finished }))
     }
 
     /// The next piece, guarded and awaited as long as a request may wait.
@@ -334,13 +331,14 @@ impl Conversation {
         .await
     }
 
+    /// Sends what is collected. The deadline starts afresh whenever the client has made room.
     async fn flush(&mut self) -> Result<(), SendError> {
-        if self.answers.flush_now(&self.stream)? {
-            return Ok(());
+        while !self.answers.flush_now(&self.stream)? {
+            let wait = self.desk.common.service.config.server.write_timeout;
+            self.stream.set_deadline(Some(self.desk.tick().after(wait)));
+            self.stream.writable().await?;
         }
-        let wait = self.desk.common.service.config.server.write_timeout;
-        self.stream.set_deadline(Some(self.desk.tick().after(wait)));
-        self.answers.flush(&self.stream).await
+        Ok(())
     }
 
     /// The deadline has passed without a byte.
@@ -352,8 +350,8 @@ impl Conversation {
             Awaiting::Body => Fault::BodyTimeout,
         };
         let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
-        let open = unread(&self.desk, wire, std::mem::take(&mut self.bytes_in));
-        self.answers.answer(&open, Tag::default(), Err(fault), Follows::Nothing);
+        self.answers.begin(unread(&self.desk, wire, std::mem::take(&mut self.bytes_in)));
+        self.answers.answer(Err(fault), Follows::Nothing);
         match self.flush().await {
             Ok(()) => Ending::Gently(CloseReason::Timeout),
             Err(_) => Ending::AtOnce(CloseReason::Timeout),
@@ -378,14 +376,4 @@ impl Conversation {
         };
         self.stream.set_deadline(Some(self.desk.tick().after(wait)));
     }
-}
-
-/// Requests that wait are bounded; one too many is refused before its work has begun.
-fn admit_wait(desk: &Desk, waiting: Waiting) -> Result<Step, Fault> {
-    let in_flight = &desk.front.in_flight;
-    if in_flight.get() >= desk.common.service.config.server.in_flight_max {
-        return Err(Fault::Overloaded);
-    }
-    in_flight.set(in_flight.get() + 1);
-    Ok(Step::Wait(Box::new(waiting)))
 }

@@ -12,4 +12,5 @@ pub mod node;
 pub mod opening;
 mod pipeline;
 pub mod plan;
+mod room;
 mod shard;

@@ -55,6 +55,22 @@ fn while_a_pipeline_waits() {
     check(&(get("/ping") + &get("/wait") + &get("/ping")), |node, count| node.gate.until_waiting(count));
 }
 
+/// The answers before it do not fit the sockets, so its wait has not begun when the client leaves.
+#[test]
+fn before_the_request_could_wait() {
+    let node = TestNode::start(&["server.in_flight_max=1"]);
+    node.gate.open();
+    for _ in 0..3 {
+        let mut client = node.connect();
+        client.send((get("/block") + &get("/wait")).repeat(1000));
+        client.expect_bytes(b"HTTP/1.1 200");
+        // It has begun to answer; the rest is thrown away, with a reset because it is unread.
+        drop(client);
+        node.until_quiet();
+    }
+    assert_eq!(node.connect().ask(get("/wait")).status, 200, "its place is free again");
+}
+
 #[test]
 fn while_the_answer_is_written() {
     check(&get("/large"), |node, count| node.until_started(count));

@@ -213,12 +213,13 @@ fn the_deadline_cuts_off() {
 fn a_node_that_is_dropped_leaves_nobody_connected() {
     let node = TestNode::start(&["server.shards=2"]);
     let mut clients: Vec<Client> = (0..8).map(|_| node.connect()).collect();
-    for client in &mut clients {
-        client.send(get("/wait"));
+    for (index, client) in clients.iter_mut().enumerate() {
+        client.send(get(if index % 2 == 0 { "/wait" } else { "/stream/waits" }));
     }
     node.gate.until_waiting(8);
-    let addr = node.addr;
+    let (addr, ledgers) = (node.addr, node.ledgers().to_vec());
     node.stop();
+    assert_eq!(ledgers.iter().map(|ledger| ledger.requests_in_flight()).sum::<u64>(), 0, "all are in the books");
     assert!(clients.iter_mut().all(Client::ended));
     until("nobody listens", || TcpStream::connect(addr).is_err());
 }

@@ -1,6 +1,8 @@
 //! A request that panics is a 500 of its own: its connection closes, everybody else goes on.
 //! Never here: panics of the tests themselves.
 
+use tidegate::core::ledger::CloseReason;
+
 use crate::support::client::{get, get_as};
 use crate::support::node::TestNode;
 
@@ -38,6 +40,19 @@ fn a_panic_in_the_turn_of_the_request() {
 #[test]
 fn a_panic_after_an_await() {
     check(&TestNode::start(&[]), &get("/panic/later"), 1);
+}
+
+/// What the request leaves behind panics outside of every guard of a request: the connection ends, and the books say so.
+#[test]
+fn a_panic_when_a_request_is_given_up() {
+    let node = TestNode::start(&["server.request_timeout=200ms", "database.timeout=100ms", "wechat.timeout=150ms"]);
+    let mut client = node.connect();
+    client.send(get("/panic/dropped") + &get("/ping"));
+    client.expect_end();
+    node.until_quiet();
+    assert_eq!(node.sum(|ledger| ledger.panics.get()), 1);
+    assert_eq!(node.sum(|ledger| ledger.connections_closed(CloseReason::Panic)), 1);
+    assert_eq!(node.connect().ask(get("/ping")).status, 200);
 }
 
 #[test]

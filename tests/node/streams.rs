@@ -1,6 +1,10 @@
 //! Answers in pieces: chunked for 1.1, until the end of the connection for 1.0, broken off when they break.
 //! Never here: clients that leave; see `clients_leave`.
 
+use std::io::Read;
+use std::net::Shutdown;
+use std::thread::spawn;
+
 use crate::support::actions::{LARGE_BYTES, PIECE};
 use crate::support::client::get;
 use crate::support::node::TestNode;
@@ -38,6 +42,28 @@ fn a_stream_goes_at_the_pace_of_its_reader() {
     client.send(get("/stream/large") + &get("/ping"));
     assert_eq!(client.answer().body.len(), LARGE_BYTES);
     assert_eq!(client.answer().status, 200);
+}
+
+#[test]
+fn an_endless_stream_leaves_room_for_others_and_a_head_reads_none_of_it() {
+    let node = TestNode::start(&[]);
+    let mut client = node.connect();
+    client.send(get("/stream/endless").replace("GET", "HEAD"));
+    assert_eq!(client.head_answer().status, 200);
+    assert_eq!(client.ask(get("/ping")).status, 200);
+    client.send(get("/stream/endless"));
+    let mut reader = client.second_handle();
+    let reads = spawn(move || while reader.read(&mut [0; 1 << 16]).is_ok_and(|bytes| bytes > 0) {});
+    node.until_started(3);
+    let mut other = node.connect();
+    for _ in 0..100 {
+        assert_eq!(other.ask(get("/ping")).status, 200);
+    }
+    drop(other);
+    client.second_handle().shutdown(Shutdown::Both).expect("a connected socket");
+    drop(client);
+    reads.join().expect("no panic");
+    node.until_quiet();
 }
 
 #[test]

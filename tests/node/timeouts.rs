@@ -1,6 +1,10 @@
 //! Clients and backends that take too long: answered where an answer helps, closed where it does not.
 //! Never here: how long exactly; only that the wait ends, and how.
 
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use crate::support::actions::HUGE_BYTES;
 use crate::support::client::{get, post};
 use crate::support::node::TestNode;
 use crate::support::until;
@@ -63,8 +67,8 @@ fn the_deadline_of_a_head_is_its_own() {
     let request = get("/echo?abc");
     let (first, second) = request.split_at(10);
     client.send(first);
-    let began = std::time::Instant::now();
-    while began.elapsed() < std::time::Duration::from_millis(900) {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(900) {
         client.send(format!("{second}{first}"));
         let answer = client.answer();
         assert_eq!((answer.status, answer.body.as_slice()), (200, b"abc".as_slice()));
@@ -93,6 +97,25 @@ fn a_504_leaves_the_rest_of_the_pipeline_alone() {
     assert_eq!(client.answer().body, b"1");
     assert_eq!(client.answer().error_code(), 50400);
     assert_eq!(client.answer().body, b"2");
+}
+
+/// The deadline is that of the wait for room, not of the answer.
+#[test]
+fn a_client_that_takes_bytes_slowly_gets_them_all() {
+    let node = TestNode::start(&["server.write_timeout=1s"]);
+    let mut client = node.connect();
+    client.send(get("/huge"));
+    let mut reader = client.second_handle();
+    let mut piece = vec![0; 256 << 10];
+    let began = Instant::now();
+    // Twice the timeout, and what is read meanwhile is no half of the answer.
+    for round in 1..=100 {
+        reader.read_exact(&mut piece).expect("the server goes on sending");
+        until("the next piece is due", || began.elapsed() >= round * Duration::from_millis(20));
+    }
+    client.finish_sending();
+    assert!(client.rest().len() > HUGE_BYTES - 100 * piece.len());
+    node.until_quiet();
 }
 
 #[test]

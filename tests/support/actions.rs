@@ -18,7 +18,10 @@ use tidegate::proto::reply::{Body, Chunks, Reply};
 use super::stopwatch::{Stopwatch, Thread};
 use super::until;
 
+/// More than the sockets of a connection hold.
 pub const LARGE_BYTES: usize = 16 << 20;
+/// As `tests/support/node.toml` says of `/huge`.
+pub const HUGE_BYTES: usize = 64 << 20;
 pub const PIECE: &[u8] = b"0123456789abcdef";
 /// How long the timer of `/timer` runs.
 pub const TIMER: Duration = Duration::from_millis(3);
@@ -85,7 +88,7 @@ pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
         .with("whoami", |_, _| Ok(Box::new(WhoAmI)))
-        .with("large", |_, _| Ok(Box::new(Large)))
+        .with("large", |value, _| Ok(Box::new(Large(bytes(value)))))
         .with("wait", move |_, _| Ok(Box::new(Wait(waits.clone()))))
         .with("stream", move |value, _| Ok(Box::new(Pieces { kind: text(value)?, gate: streams.clone() })))
         .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
@@ -99,6 +102,11 @@ pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
 
 fn text(value: &toml::Value) -> Result<String, String> {
     value.as_str().map(str::to_owned).ok_or_else(|| "must be a text".into())
+}
+
+/// As many bytes as it says, else `LARGE_BYTES`.
+fn bytes(value: &toml::Value) -> usize {
+    value.as_integer().and_then(|bytes| bytes.try_into().ok()).unwrap_or(LARGE_BYTES)
 }
 
 fn json(text: String) -> Reply {
@@ -128,12 +136,12 @@ impl Action for WhoAmI {
     }
 }
 
-/// More than the sockets of a connection hold.
-struct Large;
+/// Bytes in plenty, there at once.
+struct Large(usize);
 
 impl Action for Large {
     fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
-        Ok(Outcome::Now(Reply::json(Body::Owned(vec![b'x'; LARGE_BYTES]))))
+        Ok(Outcome::Now(Reply::json(Body::Owned(vec![b'x'; self.0]))))
     }
 }
 
@@ -163,6 +171,7 @@ impl Action for Pieces {
         let pieces = match self.kind.as_str() {
             "three" => stream::iter([piece(), piece(), piece()]).boxed(),
             "large" => stream::repeat_with(|| Ok(vec![b'x'; 1 << 20])).take(LARGE_BYTES >> 20).boxed(),
+            "endless" => stream::repeat_with(|| Ok(vec![b'x'; 24 << 10])).boxed(),
             "fault" => stream::iter([piece(), Err(Fault::Timeout(Backend::Database)), piece()]).boxed(),
             "panic" => {
                 stream::iter(0..2).map(move |index| if index == 0 { piece() } else { panic!("told to") }).boxed()
@@ -184,6 +193,14 @@ struct Panics(String);
 
 impl Action for Panics {
     fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        if self.0 == "dropped" {
+            let trap = PanicsOnDrop;
+            let pending = async move {
+                let _trap = trap;
+                std::future::pending().await
+            };
+            return Ok(Outcome::Later(Backend::Owner, Box::pin(pending)));
+        }
         if self.0 != "later" {
             panic!("told to");
         }
@@ -200,6 +217,14 @@ impl Action for Panics {
 
     fn home(&self) -> Home {
         if self.0 == "owner" { Home::Owner } else { Home::Anywhere }
+    }
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("told to, when it was given up");
     }
 }
 

@@ -61,7 +61,7 @@ impl<'a> Exposition<'a> {
             Series::Faults => self.faults(metric),
             Series::Closed => {
                 for reason in CloseReason::ALL {
-                    let sum = self.total(|shard| shard.closed[reason as usize].get());
+                    let sum = self.total(|shard| shard.connections_closed(reason));
                     self.sample(metric, &[("reason", &reason.label())], sum);
                 }
             }

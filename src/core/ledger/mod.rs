@@ -245,6 +245,11 @@ impl ShardLedger {
     }
 
     #[must_use]
+    pub fn connections_closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize].get()
+    }
+
+    #[must_use]
     pub fn connections_open(&self) -> u64 {
         let gone = self.connections.moved_out.get() + self.closed.iter().map(Counter::get).sum::<u64>();
         (self.connections.opened.get() + self.connections.moved_in.get()).saturating_sub(gone)
