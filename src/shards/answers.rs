@@ -103,11 +103,20 @@ impl Answers {
         &mut self.owed.insert(Owed { open, tag: Tag::default(), status: NO_STATUS, bytes_out: 0 }).tag
     }
 
+    /// The request that has begun.
+    ///
+    /// # Panics
+    /// When its answer is whole.
+    pub fn begun(&self) -> &Open {
+        match &self.owed {
+            Some(owed) => &owed.open,
+            None => unreachable!("an answer belongs to a request that has begun"),
+        }
+    }
+
     /// Appends the answer to the request that has begun and books it, or begins a stream.
     pub fn answer(&mut self, result: Result<Reply, Fault>, follows: Follows) -> After {
-        let Some(&Owed { open: Open { id, wire, .. }, .. }) = self.owed.as_ref() else {
-            unreachable!("an answer belongs to a request that has begun");
-        };
+        let Open { id, wire, .. } = *self.begun();
         let (reply, fault) = match result {
             Ok(reply) => (reply, None),
             Err(fault) => (Reply::from_fault(&fault, id.as_str()), Some(fault)),

@@ -2,7 +2,6 @@
 //! Never here: a kernel buffer held across an await, a wait without a deadline.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::proto::http1::{
 use crate::proto::reply::{Chunks, Reply};
 
 use super::answers::{After, Answers, Follows, Peer};
-use super::guard::{guard, guard_pending};
+use super::guard::guard;
 use super::migrate::Streak;
 use super::opening::{body_max, open, unread};
 use super::pipeline::{Arrival, serve};
@@ -65,14 +64,13 @@ pub enum Ending {
 enum Step {
     Read(Awaiting),
     GoOn,
-    Wait(Box<Waiting>),
+    Wait(Waiting),
     Stream(Box<Streaming>),
     Close(CloseReason),
 }
 
 /// A request that waits for a backend or another shard.
 struct Waiting {
-    id: RequestId,
     backend: Backend,
     pending: Pending,
     room: Room,
@@ -80,7 +78,6 @@ struct Waiting {
 
 /// An answer that is sent in pieces.
 struct Streaming {
-    id: RequestId,
     coding: StreamCoding,
     chunks: Chunks,
     persistence: Persistence,
@@ -169,7 +166,6 @@ impl Conversation {
                         input = Received::Copied(lent.get(at..).unwrap_or_default().to_vec());
                         at = 0;
                     }
-                    self.flush().await?;
                     // Boxed: what a slow request needs is not paid for by connections that are idle.
                     if let Some(reason) = Box::pin(self.wait(slow)).await? {
                         drop(input);
@@ -207,14 +203,14 @@ impl Conversation {
                 self.streak.saw(tag.user);
                 let result = match outcome {
                     Ok(Outcome::Later(backend, pending)) => match Room::take(desk) {
-                        Some(room) => return (consumed, Step::Wait(Box::new(Waiting { id, backend, pending, room }))),
+                        Some(room) => return (consumed, Step::Wait(Waiting { backend, pending, room })),
                         // One too many is refused before its work has begun.
                         None => Err(Fault::Overloaded),
                     },
                     Ok(Outcome::Now(reply)) => Ok(reply),
                     Err(fault) => Err(fault),
                 };
-                self.answered(id, result)
+                self.answered(result)
             }
             Event::Fault { fault, wire } => {
                 self.answers.begin(unread(desk, wire, std::mem::take(&mut self.bytes_in)));
@@ -227,8 +223,9 @@ impl Conversation {
 
     /// Does what takes longer than this turn. A reason means that the connection ends after it.
     async fn wait(&mut self, step: Step) -> Result<Option<CloseReason>, SendError> {
+        self.flush().await?;
         let next = match step {
-            Step::Wait(waiting) => self.finish(*waiting).await,
+            Step::Wait(waiting) => self.finish(waiting).await,
             other => other,
         };
         match next {
@@ -244,30 +241,29 @@ impl Conversation {
     }
 
     async fn finish(&mut self, waiting: Waiting) -> Step {
-        let Waiting { id, backend, pending, room } = waiting;
+        let Waiting { backend, mut pending, room } = waiting;
+        let id = self.answers.begun().id;
         let config = &self.desk.common.service.config.server;
         let deadline = self.desk.tick().after(config.request_timeout);
         self.stream.set_deadline(Some(deadline));
-        let result = {
-            let mut work = pin!(guard_pending(&self.desk, id, pending));
-            poll_fn(|cx| match work.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(result),
-                Poll::Pending if self.stream.timed_out() && self.desk.tick() >= deadline => {
-                    Poll::Ready(Err(Fault::Timeout(backend)))
-                }
-                Poll::Pending => Poll::Pending,
-            })
-            .await
-        };
+        let result = poll_fn(|cx| match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
+            Ok(Poll::Ready(result)) => Poll::Ready(result),
+            Err(panicked) => Poll::Ready(Err(panicked)),
+            Ok(Poll::Pending) if self.stream.timed_out() && self.desk.tick() >= deadline => {
+                Poll::Ready(Err(Fault::Timeout(backend)))
+            }
+            Ok(Poll::Pending) => Poll::Pending,
+        })
+        .await;
         drop(room);
         if matches!(result, Err(Fault::Timeout(_))) {
             self.desk.ledger.lane(backend).timeouts.one();
         }
-        self.answered(id, result)
+        self.answered(result)
     }
 
     /// Writes an answer; says what the connection does next.
-    fn answered(&mut self, id: RequestId, result: Result<Reply, Fault>) -> Step {
+    fn answered(&mut self, result: Result<Reply, Fault>) -> Step {
         let failed = result.is_err();
         let follows = self.follows();
         match self.answers.answer(result, follows) {
@@ -275,7 +271,7 @@ impl Conversation {
             After::Close if failed => Step::Close(CloseReason::Fault),
             After::Close => Step::Close(CloseReason::Finished),
             After::Stream(coding, chunks, persistence) => {
-                Step::Stream(Box::new(Streaming { id, coding, chunks, persistence }))
+                Step::Stream(Box::new(Streaming { coding, chunks, persistence }))
             }
         }
     }
@@ -297,7 +293,8 @@ impl Conversation {
     }
 
     async fn send_stream(&mut self, streaming: Streaming) -> Result<Option<CloseReason>, SendError> {
-        let Streaming { id, coding, mut chunks, persistence } = streaming;
+        let Streaming { coding, mut chunks, persistence } = streaming;
+        let id = self.answers.begun().id;
         let mut fault = None;
         // The answer to a HEAD has its head only.
         while coding != StreamCoding::Omit

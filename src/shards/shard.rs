@@ -96,6 +96,8 @@ async fn live(seed: Seed) {
         }
     };
     let _ = ready.send(Ok(()));
+    // While one shard keeps its end, the node does not notice that another has ended without a word.
+    drop(ready);
     let desk = shard.desk.clone();
     driver.spawn(async move { keep_house(&desk).await });
     let indispensable = Indispensable(shard.desk.shard);

@@ -3,7 +3,7 @@
 
 use tidegate::core::fault::Backend;
 
-use crate::support::client::{Client, get};
+use crate::support::client::{Answer, Client, get};
 use crate::support::node::TestNode;
 use crate::support::until;
 
@@ -75,8 +75,15 @@ fn a_full_lane_is_a_503_and_empties_again() {
     // The first of them holds the thread until database.timeout; the next request comes well within that.
     let flooded = client.ask(get("/flood/4000000000"));
     assert_eq!(flooded.status, 200);
-    let answer = client.ask(get("/item/1"));
-    assert_eq!((answer.error_code(), answer.header("retry-after")), (50300, Some("1")));
+    // The thread may have taken the first since: there is room for one at most.
+    let mut clients: Vec<Client> = (0..3).map(|_| node.connect()).collect();
+    for client in &mut clients {
+        client.send(get("/item/1"));
+    }
+    let answers = clients.iter_mut().map(Client::answer);
+    let refused: Vec<Answer> = answers.filter(|answer| answer.header("retry-after") == Some("1")).collect();
+    assert!(refused.len() >= 2, "{refused:?}");
+    assert!(refused.iter().all(|answer| answer.error_code() == 50300));
     assert!(node.sum(|ledger| ledger.lane(Backend::Database).full.get()) > 0);
     assert_eq!(client.ask(get("/ping")).status, 200, "what needs no database is served");
     until("the lane empties", || node.connect().ask(get("/item/1")).status == 200);
