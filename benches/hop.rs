@@ -23,7 +23,7 @@ const CONFIG: &str = r#"
 [server]
 listen = "127.0.0.1:0"
 shards = 2
-request_timeout = "60s"
+request_timeout = "20s"
 [limiter]
 ip = "off"
 [database]
