@@ -2,6 +2,7 @@
 //! Never here: panics of the tests themselves.
 
 use tidegate::core::ledger::CloseReason;
+use tidegate::shards::node::Drained;
 
 use crate::support::client::{get, get_as};
 use crate::support::node::TestNode;
@@ -67,6 +68,17 @@ fn a_panic_on_the_users_shard() {
     assert_eq!(node.sum(|ledger| ledger.panics.get()), 17);
     assert!(node.sum(|ledger| ledger.lane(tidegate::core::fault::Backend::Owner).asked.get()) > 0);
     node.until_quiet();
+}
+
+#[test]
+fn a_panic_in_a_job_of_another_shard_is_that_jobs_affair() {
+    let mut node = TestNode::start(&["server.shards=2"]);
+    for panics in 1..=8 {
+        assert_eq!(node.connect().ask(get("/panic/job")).status, 200, "the other shard still answers");
+        assert_eq!(node.sum(|ledger| ledger.panics.get()), panics);
+    }
+    node.until_quiet();
+    assert_eq!(node.drain().expect("it runs").join().expect("no panic"), Drained::Whole);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tidegate::actions::{Action, Home, Outcome, Registry};
 use tidegate::backends::database::{DatabaseAsk, ReadAsk};
 use tidegate::core::config::checked::{Query, Value};
 use tidegate::core::fault::{Backend, Fault};
+use tidegate::core::ids::ShardId;
 use tidegate::proto::reply::{Body, Chunks, Reply};
 
 use super::stopwatch::{Stopwatch, Thread};
@@ -192,7 +193,10 @@ impl Action for Pieces {
 struct Panics(String);
 
 impl Action for Panics {
-    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+    fn call(&self, desk: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        if self.0 == "job" {
+            return Ok(trap(desk));
+        }
         if self.0 == "dropped" {
             let trap = PanicsOnDrop;
             let pending = async move {
@@ -218,6 +222,20 @@ impl Action for Panics {
     fn home(&self) -> Home {
         if self.0 == "owner" { Home::Owner } else { Home::Anywhere }
     }
+}
+
+/// Leaves a job that panics on the other of two shards, then asks that shard something.
+fn trap(desk: &Rc<Desk>) -> Outcome {
+    let desk = desk.clone();
+    Outcome::Later(
+        Backend::Owner,
+        Box::pin(async move {
+            let other = ShardId(1 - desk.shard.0);
+            desk.peers.post(other, Box::new(|_| panic!("told to")))?;
+            desk.ask(other, |_, reply| reply.send(()).unwrap_or_default()).await?;
+            Ok(json("{}".into()))
+        }),
+    )
 }
 
 struct PanicsOnDrop;
