@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::config::checked::{
-    AccessLog, App, CachePolicy, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log, Ops, Param,
-    Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
+    AccessLog, App, CachePolicy, Config, Database, DatabaseUrl, Http2, Idempotency, Kind, Level, Limiter, Log, Ops,
+    Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
 use crate::core::ids::AppId;
 
@@ -36,6 +36,7 @@ pub fn config(database: DatabaseUrl) -> Config {
             request_timeout: LONG,
             drain_timeout: LONG,
         },
+        http2: Http2 { enabled: true, streams_max: 1, stream_window_bytes: 65_535, connection_window_bytes: 65_535 },
         ops: Ops { listen },
         log: Log { access: AccessLog::Off, level: Level::Error },
         wechat: Wechat { base_url: "http://127.0.0.1:9".to_owned(), timeout: LONG, connections_max: 4 },

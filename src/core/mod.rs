@@ -6,6 +6,7 @@ pub mod cache;
 pub mod config;
 pub mod fault;
 pub mod flight;
+pub mod flood;
 pub mod hash;
 pub mod ids;
 pub mod jitter;

@@ -1,7 +1,9 @@
-//! Bytes ⇄ types: HTTP/1, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, HTTP/2, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
+pub mod fields;
 pub mod http1;
+pub mod http2;
 pub mod json;
 pub mod reply;
 pub mod request;

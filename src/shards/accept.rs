@@ -6,11 +6,13 @@ use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt;
 
 use crate::actions::desk::Desk;
 use crate::core::fault::Fault;
+use crate::core::ids::ShardId;
 use crate::core::ledger::CloseReason;
 use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
@@ -21,8 +23,9 @@ use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, wr
 use crate::proto::reply::Reply;
 
 use super::answers::{Peer, date};
-use super::connection::{Conversation, Ending};
+use super::connection::{Conversation, Ending, Origin};
 use super::door::DoorKind;
+use super::http2::{self, Line};
 use super::opening::own_request_id;
 
 /// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
@@ -39,7 +42,9 @@ pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
         desk.ledger.connections.opened.one();
         match peer_addr(fd.as_fd()) {
             Some(addr) => match kind {
-                DoorKind::Plain => welcome(&desk, fd, Vec::new(), addr.ip()),
+                DoorKind::Plain => {
+                    welcome(&desk, Arrived { fd, first: Vec::new(), addr: addr.ip(), speaks: Speaks::First });
+                }
             },
             // Without an address the client has left again already.
             None => desk.ledger.connection_closed(CloseReason::Reset),
@@ -47,42 +52,125 @@ pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
     })
 }
 
-/// Gives a connection a task. `first` was received on another shard.
-fn welcome(desk: &Rc<Desk>, fd: OwnedFd, first: Vec<u8>, addr: IpAddr) {
+/// What is known of a connection that gets a task.
+struct Arrived {
+    fd: OwnedFd,
+    /// Received on another shard.
+    first: Vec<u8>,
+    addr: IpAddr,
+    speaks: Speaks,
+}
+
+/// What a connection speaks when it gets a task.
+enum Speaks {
+    /// Whatever it begins with.
+    First,
+    Http1,
+    Http2(Box<Line>),
+}
+
+/// Gives a connection a task.
+fn welcome(desk: &Rc<Desk>, arrived: Arrived) {
+    let Arrived { fd, first, addr, speaks } = arrived;
     let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr) };
     let served = desk.clone();
-    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer)) {
+    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer, speaks)) {
         desk.ledger.connection_closed(CloseReason::Reset);
         refuse(desk, fd);
     }
 }
 
-async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
-    let mut conversation = Box::new(Conversation::new(Transport::Plain(stream), desk.clone(), peer));
-    // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
-    let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await.unwrap_or_else(|cause| {
-        desk.ledger.panics.one();
-        tracing::error!(cause = panic_text(&*cause), "a connection panicked");
-        Ending::AtOnce(CloseReason::Panic)
-    });
-    match ending {
-        Ending::Gently(reason) => {
-            desk.ledger.connection_closed(reason);
-            conversation.into_transport().close_gently();
+/// The life of a connection on this shard. What it begins with is boxed before the task begins: a task keeps its arguments.
+fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, speaks: Speaks) -> impl Future<Output = ()> {
+    let transport = Transport::Plain(stream);
+    let begun = match speaks {
+        Speaks::First => Ok(Box::new(Conversation::new(transport, desk.clone(), peer, Origin::Fresh))),
+        Speaks::Http1 => Ok(Box::new(Conversation::new(transport, desk.clone(), peer, Origin::Spoken))),
+        Speaks::Http2(line) => Err(Box::new(http2::Conversation::new(transport, desk.clone(), peer, line))),
+    };
+    async move {
+        match begun {
+            Ok(conversation) => speak_http1(conversation, &desk).await,
+            Err(conversation) => Box::pin(speak_http2(conversation, &desk, Vec::new())).await,
         }
-        Ending::AtOnce(reason) => {
-            desk.ledger.connection_closed(reason);
-            drop(conversation);
-        }
-        Ending::Move => Box::pin(move_on(*conversation, &desk, peer.addr)).await,
     }
 }
 
+async fn speak_http1(mut conversation: Box<Conversation>, desk: &Rc<Desk>) {
+    match guarded(desk, conversation.run()).await {
+        Ending::Move => {
+            let target = conversation.streak.target();
+            let unread = conversation.take_unread();
+            let passage = Passage { target, unread, addr: conversation.peer().addr, speaks: Speaks::Http1 };
+            Box::pin(move_on(conversation.into_transport(), desk, passage)).await;
+        }
+        Ending::Http2 => {
+            let first = conversation.take_refused();
+            let line = Box::new(Line::new(&desk.common.service.config.http2));
+            let peer = conversation.peer();
+            let transport = conversation.into_transport();
+            let conversation = Box::new(http2::Conversation::new(transport, desk.clone(), peer, line));
+            Box::pin(speak_http2(conversation, desk, first)).await;
+        }
+        ending => end(desk, conversation.into_transport(), &ending),
+    }
+}
+
+/// `first` has been received already.
+async fn speak_http2(mut conversation: Box<http2::Conversation>, desk: &Rc<Desk>, first: Vec<u8>) {
+    desk.ledger.http2.opened.one();
+    let ending = guarded(desk, conversation.run(first)).await;
+    let (target, addr) = (conversation.target(), conversation.peer().addr);
+    let (transport, line) = conversation.into_parts();
+    match ending {
+        Ending::Move => {
+            let passage = Passage { target, unread: Vec::new(), addr, speaks: Speaks::Http2(line) };
+            move_on(transport, desk, passage).await;
+        }
+        ending => end(desk, transport, &ending),
+    }
+}
+
+/// Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind. No
+/// `async fn`: that would keep the conversation's future twice, before it is first polled and after.
+fn guarded(desk: &Desk, conversation: impl Future<Output = Ending>) -> impl Future<Output = Ending> {
+    AssertUnwindSafe(conversation).catch_unwind().map(|ending| {
+        ending.unwrap_or_else(|cause| {
+            desk.ledger.panics.one();
+            tracing::error!(cause = panic_text(&*cause), "a connection panicked");
+            Ending::AtOnce(CloseReason::Panic)
+        })
+    })
+}
+
+/// Closes a connection that ends here.
+fn end(desk: &Desk, transport: Transport, ending: &Ending) {
+    match ending {
+        Ending::Gently(reason) => {
+            desk.ledger.connection_closed(*reason);
+            transport.close_gently();
+        }
+        Ending::AtOnce(reason) => {
+            desk.ledger.connection_closed(*reason);
+            drop(transport);
+        }
+        Ending::Move | Ending::Http2 => unreachable!("this connection goes on"),
+    }
+}
+
+/// A connection's way to another shard.
+struct Passage {
+    target: Option<ShardId>,
+    /// Received here and not served.
+    unread: Vec<u8>,
+    addr: IpAddr,
+    speaks: Speaks,
+}
+
 /// Sends the connection to the shard of its user. If that shard's mailbox is full it stays here.
-async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) {
-    let target = conversation.streak.target().unwrap_or(desk.shard);
-    let unread = conversation.take_unread();
-    let Some(mut leaving) = conversation.into_transport().detach().await else {
+async fn move_on(transport: Transport, desk: &Rc<Desk>, passage: Passage) {
+    let Passage { target, unread, addr, speaks } = passage;
+    let Some(mut leaving) = transport.detach().await else {
         return desk.ledger.connection_closed(CloseReason::Reset);
     };
     let first = if unread.is_empty() {
@@ -92,23 +180,23 @@ async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) 
     };
     desk.ledger.connections.moved_out.one();
     // The job owns the connection: if the mailbox refuses it, it comes back through this cell.
-    let parcel = std::sync::Arc::new(std::sync::Mutex::new(Some((leaving.fd, first))));
+    let parcel = Arc::new(Mutex::new(Some(Arrived { fd: leaving.fd, first, addr, speaks })));
+    let open = |parcel: &Mutex<Option<Arrived>>| parcel.lock().ok().and_then(|mut parcel| parcel.take());
     let sent = parcel.clone();
     let posted = desk.peers.post(
-        target,
+        target.unwrap_or(desk.shard),
         Box::new(move |there| {
-            let parcel = sent.lock().ok().and_then(|mut parcel| parcel.take());
-            if let Some((fd, first)) = parcel {
+            if let Some(arrived) = open(&sent) {
                 there.ledger.connections.moved_in.one();
-                welcome(there, fd, first, addr);
+                welcome(there, arrived);
             }
         }),
     );
     if posted.is_err()
-        && let Some((fd, first)) = parcel.lock().ok().and_then(|mut parcel| parcel.take())
+        && let Some(arrived) = open(&parcel)
     {
         desk.ledger.connections.moved_in.one();
-        welcome(desk, fd, first, addr);
+        welcome(desk, arrived);
     }
 }
 
@@ -132,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer) -> F) -> usize {
+        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer, Speaks) -> F) -> usize {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());

@@ -20,6 +20,7 @@ use crate::net::transport::Transport;
 use crate::proto::http1::{
     Awaiting, BodyMode, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding, Version, Wire,
 };
+use crate::proto::http2::is_preface;
 use crate::proto::reply::{Chunks, Reply};
 
 use super::answers::{After, Answers, Follows, Peer};
@@ -30,7 +31,7 @@ use super::pipeline::{Arrival, serve};
 use super::room::Room;
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+pub const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
 /// requests fit Linux' largest default receive buffer, 6 MiB.
@@ -42,6 +43,7 @@ pub struct Conversation {
     machine: Machine,
     answers: Answers,
     awaiting: Awaiting,
+    origin: Origin,
     /// Bytes of the present request so far.
     bytes_in: usize,
     /// Bytes at hand behind the present request.
@@ -59,6 +61,17 @@ pub enum Ending {
     AtOnce(CloseReason),
     /// It goes on at its user's shard.
     Move,
+    /// The client has begun to speak HTTP/2: see `take_refused`.
+    Http2,
+}
+
+/// What has been said on a connection before this conversation's next request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing: the client may still begin with HTTP/2.
+    Fresh,
+    /// HTTP/1: a preface here would be a request that somebody in between has let pass.
+    Spoken,
 }
 
 /// What the bytes at hand come to.
@@ -68,6 +81,8 @@ enum Step {
     Wait(Waiting),
     Stream(Box<Streaming>),
     Close(CloseReason),
+    /// What the client began with is the preface of HTTP/2.
+    Switch,
 }
 
 /// A request that waits for a backend or another shard.
@@ -85,7 +100,7 @@ struct Streaming {
 }
 
 impl Conversation {
-    pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer) -> Self {
+    pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer, origin: Origin) -> Self {
         let server = &desk.common.service.config.server;
         let limits = Limits {
             head_bytes_max: server.head_bytes_max,
@@ -101,6 +116,7 @@ impl Conversation {
             machine,
             answers,
             awaiting,
+            origin,
             bytes_in: 0,
             behind: 0,
             last_answers: 0,
@@ -116,6 +132,15 @@ impl Conversation {
     /// Bytes of a request that has not begun to be read, for whoever serves the connection next.
     pub fn take_unread(&mut self) -> Vec<u8> {
         self.machine.take_unread()
+    }
+
+    pub const fn peer(&self) -> Peer {
+        self.answers.peer
+    }
+
+    /// All that the client has sent, where it has begun to speak HTTP/2.
+    pub fn take_refused(&mut self) -> Vec<u8> {
+        self.machine.take_refused()
     }
 
     pub async fn run(&mut self) -> Ending {
@@ -156,6 +181,7 @@ impl Conversation {
                     self.await_next(awaiting);
                     return Ok(None);
                 }
+                Step::Switch => return Ok(Some(Ending::Http2)),
                 Step::Close(reason) => {
                     drop(input);
                     self.flush().await?;
@@ -195,6 +221,7 @@ impl Conversation {
             }
             Event::Request { request, wire } => {
                 let open = open(desk, &request, std::mem::take(&mut self.bytes_in));
+                self.origin = Origin::Spoken;
                 // The next head has a deadline of its own.
                 self.awaiting = Awaiting::Request;
                 let id = open.id;
@@ -214,12 +241,22 @@ impl Conversation {
                 self.answered(result)
             }
             Event::Fault { fault, wire } => {
-                self.answers.begin(unread(desk, std::mem::take(&mut self.bytes_in)), wire);
+                if self.is_http2(bytes) {
+                    return (consumed, Step::Switch);
+                }
+                let unread = unread(&self.desk, std::mem::take(&mut self.bytes_in));
+                self.answers.begin(unread, wire);
                 self.answers.answer(Err(fault), Follows::Nothing);
                 Step::Close(CloseReason::Fault)
             }
         };
         (consumed, step)
+    }
+
+    /// Whether the client began with HTTP/2. Asked only of what is no request of HTTP/1.
+    fn is_http2(&mut self, bytes: &[u8]) -> bool {
+        let spoken = self.desk.common.service.config.http2.enabled;
+        spoken && self.origin == Origin::Fresh && is_preface(self.machine.refused(bytes))
     }
 
     /// Does what takes longer than this turn. A reason means that the connection ends after it.
@@ -232,6 +269,7 @@ impl Conversation {
         match next {
             Step::Stream(streaming) => self.send_stream(*streaming).await,
             Step::Close(reason) => Ok(Some(reason)),
+            Step::Switch => unreachable!("a switch waits for nothing"),
             // A full buffer of answers is enough for a turn: a client that pipelines without pause is not alone here.
             Step::GoOn if self.behind > 0 => {
                 yield_once().await;

@@ -9,6 +9,7 @@ pub mod control;
 pub mod door;
 mod finish;
 mod guard;
+mod http2;
 mod mesh;
 mod migrate;
 pub mod node;

@@ -14,9 +14,12 @@ pub const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Crates, and the paths under which they may be named.
-pub const FENCES: [(&[&str], &[&str]); 5] = [
+pub const FENCES: [(&[&str], &[&str]); 7] = [
     (&["glommio"], &["src/net/", "src/shards/"]),
-    (&["tokio", "hyper", "hyper_util", "hyper_rustls", "rusqlite", "fred", "mysql_async"], &["src/backends/"]),
+    // Only its traits of I/O, which the HTTP/2 library is written for: no runtime.
+    (&["tokio"], &["src/backends/", "src/shards/http2/pipe.rs"]),
+    (&["h2", "http", "bytes"], &["src/proto/http2/", "src/shards/http2/"]),
+    (&["hyper", "hyper_util", "hyper_rustls", "rusqlite", "fred", "mysql_async"], &["src/backends/"]),
     (&["may", "may_minihttp"], &["src/ops/", "src/demo/"]),
     (&["simd_json"], &["src/proto/json"]),
     (&["zstd", "flate2", "brotli"], &["src/proto/compress"]),

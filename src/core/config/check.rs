@@ -2,6 +2,7 @@
 //! Defaults of knobs come from the embedded `tidegate.toml` and from nowhere else.
 //! Never here: a single section's keys, which live in the files below.
 
+mod http2;
 mod identity;
 mod knobs;
 mod queries;
@@ -21,6 +22,7 @@ pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
 
 const ROOT: &[&str] = &[
     "server",
+    "http2",
     "ops",
     "log",
     "wechat",
@@ -34,8 +36,9 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 8] = [
+const KNOBS: [(&str, &[&str]); 9] = [
     ("server", knobs::SERVER),
+    ("http2", http2::HTTP2),
     ("ops", knobs::OPS),
     ("log", knobs::LOG),
     ("wechat", knobs::WECHAT),
@@ -107,6 +110,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
     let config = Config {
+        http2: http2::http2(&root),
         ops: knobs::ops(&root),
         log: knobs::log(&root),
         wechat: knobs::wechat(&root),

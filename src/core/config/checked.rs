@@ -14,6 +14,7 @@ use crate::core::method::Method;
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
+    pub http2: Http2,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -53,6 +54,16 @@ pub struct Server {
     pub request_timeout: Duration,
     /// From SIGTERM to exit.
     pub drain_timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Http2 {
+    pub enabled: bool,
+    /// Requests at a time on one connection.
+    pub streams_max: usize,
+    /// Body bytes that a client may send ahead, on one stream and on all of a connection.
+    pub stream_window_bytes: usize,
+    pub connection_window_bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

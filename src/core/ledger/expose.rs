@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use std::sync::Arc;
 
 use crate::core::fault::Backend;
+use crate::core::flood::Flood;
 use crate::core::ledger::catalogue::{Kind, Metric, ProcessFacts, Series, Unit};
 use crate::core::ledger::classes::{FAULT_CELLS, FAULT_CODES, STATUS_CELLS, status_labels};
 use crate::core::ledger::histogram::{BOUNDED_BUCKETS, Snapshot, bound_nanos};
@@ -63,6 +64,12 @@ impl<'a> Exposition<'a> {
                 for reason in CloseReason::ALL {
                     let sum = self.total(|shard| shard.connections_closed(reason));
                     self.sample(metric, &[("reason", &reason.label())], sum);
+                }
+            }
+            Series::Calmed => {
+                for flood in Flood::ALL {
+                    let sum = self.total(|shard| shard.http2.connections_calmed(flood));
+                    self.sample(metric, &[("kind", &flood.label())], sum);
                 }
             }
             Series::Process(of) => self.sample(metric, &[], of(&self.facts)),

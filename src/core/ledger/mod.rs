@@ -14,6 +14,7 @@ pub mod histogram;
 use std::time::Duration;
 
 use crate::core::fault::Backend;
+use crate::core::flood::Flood;
 use crate::core::ids::{RouteId, ShardId};
 use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status_cell};
 use crate::core::ledger::counter::{Counter, Gauge};
@@ -36,6 +37,7 @@ pub struct ShardLedger {
     pub panics: Counter,
     pub access_log_dropped: Counter,
     pub connections: Connections,
+    pub http2: Http2,
     pub limiter: Limiter,
     pub cache: Cache,
     pub tokens: Tokens,
@@ -85,6 +87,15 @@ pub struct Connections {
     /// Given to another shard, the owner of the user it serves; it goes on there and counts as closed by nobody.
     pub moved_out: Counter,
     pub moved_in: Counter,
+}
+
+#[derive(Debug, Default)]
+pub struct Http2 {
+    /// Connections that speak it.
+    pub opened: Counter,
+    /// Answers given up because the client did not take them.
+    pub stalled: Counter,
+    calmed: [Counter; Flood::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -182,6 +193,7 @@ impl ShardLedger {
             panics: Counter::zero(),
             access_log_dropped: Counter::zero(),
             connections: Connections::default(),
+            http2: Http2::default(),
             limiter: Limiter::default(),
             cache: Cache::default(),
             tokens: Tokens::default(),
@@ -258,6 +270,18 @@ impl ShardLedger {
     /// The route's row, or that of requests without one.
     fn row(&self, route: Option<usize>) -> Option<&RouteRow> {
         route.map_or(Some(&self.unrouted), |index| self.routes.get(index))
+    }
+}
+
+impl Http2 {
+    /// A connection ends because of a flood.
+    pub fn calmed(&self, flood: Flood) {
+        self.calmed[flood as usize].one();
+    }
+
+    #[must_use]
+    pub fn connections_calmed(&self, flood: Flood) -> u64 {
+        self.calmed[flood as usize].get()
     }
 }
 

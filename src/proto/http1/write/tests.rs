@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::core::fault::Fault;
-use crate::proto::reply::{Chunks, Rendered};
+use crate::proto::reply::{Body, Chunks, Rendered};
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
