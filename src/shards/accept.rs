@@ -23,7 +23,8 @@ use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, wr
 use crate::proto::reply::Reply;
 
 use super::answers::{Peer, date};
-use super::connection::{Conversation, Ending, Origin};
+use super::connection::Conversation;
+use super::course::{Ending, Origin};
 use super::door::DoorKind;
 use super::http2::{self, Line};
 use super::opening::own_request_id;

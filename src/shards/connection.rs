@@ -4,7 +4,6 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 
@@ -24,14 +23,12 @@ use crate::proto::http2::is_preface;
 use crate::proto::reply::{Chunks, Reply};
 
 use super::answers::{After, Answers, Follows, Peer};
+use super::course::{Ending, LAST_WAIT, Origin};
 use super::guard::guard;
 use super::migrate::Streak;
 use super::opening::{body_max, open, unread};
 use super::pipeline::{Arrival, serve};
 use super::room::Room;
-
-/// How long a connection that came in while the shard closed its door may take to begin its request.
-pub const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
 /// requests fit Linux' largest default receive buffer, 6 MiB.
@@ -51,27 +48,6 @@ pub struct Conversation {
     /// Answers since the shard drains.
     last_answers: u32,
     pub streak: Streak,
-}
-
-/// How a connection ends on this shard.
-pub enum Ending {
-    /// Everything is said; the client gets its last bytes.
-    Gently(CloseReason),
-    /// Nobody listens any more.
-    AtOnce(CloseReason),
-    /// It goes on at its user's shard.
-    Move,
-    /// The client has begun to speak HTTP/2: see `take_refused`.
-    Http2,
-}
-
-/// What has been said on a connection before this conversation's next request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Nothing: the client may still begin with HTTP/2.
-    Fresh,
-    /// HTTP/1: a preface here would be a request that somebody in between has let pass.
-    Spoken,
 }
 
 /// What the bytes at hand come to.

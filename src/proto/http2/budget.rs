@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::core::flood::Flood;
 use crate::core::time::Tick;
 
-use super::meter::Frame;
+use super::meter::{Seen, flag, kind};
 
 /// Increments below this are not worth the frame that carries them: a client takes in at least a packet before it says so.
 const TINY_INCREMENT: u32 = 1024;
@@ -44,26 +44,27 @@ impl Budget {
     ///
     /// # Errors
     /// What there was too much of.
-    pub fn received(&mut self, frame: Frame, now: Tick) -> Result<(), Flood> {
-        match frame {
-            Frame::Data { bytes } => {
-                self.moved(bytes);
+    pub fn received(&mut self, frame: Seen, now: Tick) -> Result<(), Flood> {
+        match frame.kind {
+            kind::DATA if frame.flags & flag::END_STREAM == 0 && frame.bytes <= frame.padding => {
+                self.charge(Flood::EmptyData, 1, now)
+            }
+            kind::DATA => {
+                self.moved(frame.bytes);
                 Ok(())
             }
-            Frame::EmptyData => self.charge(Flood::EmptyData, 1, now),
-            Frame::Headers { bytes } => self.charge(Flood::HeaderBytes, bytes, now),
-            Frame::Continuation { bytes } => {
+            kind::HEADERS => self.charge(Flood::HeaderBytes, frame.bytes, now),
+            kind::CONTINUATION => {
                 self.charge(Flood::Continuation, 1, now)?;
-                self.charge(Flood::HeaderBytes, bytes, now)
+                self.charge(Flood::HeaderBytes, frame.bytes, now)
             }
-            Frame::Priority => self.charge(Flood::Priority, 1, now),
-            Frame::Reset { .. } => self.charge(Flood::RapidReset, 1, now),
-            Frame::Settings => self.charge(Flood::Settings, 1, now),
-            Frame::Ping => self.charge(Flood::Ping, 1, now),
-            Frame::WindowUpdate { increment } if increment < TINY_INCREMENT => self.charge(Flood::WindowUpdate, 1, now),
-            // What the library refuses, or passes over, still has to be read.
-            Frame::Other => self.charge(Flood::Settings, 1, now),
-            Frame::WindowUpdate { .. } => Ok(()),
+            kind::PRIORITY => self.charge(Flood::Priority, 1, now),
+            kind::RST_STREAM => self.charge(Flood::RapidReset, 1, now),
+            kind::PING => self.charge(Flood::Ping, 1, now),
+            kind::WINDOW_UPDATE if frame.number >= TINY_INCREMENT => Ok(()),
+            kind::WINDOW_UPDATE => self.charge(Flood::WindowUpdate, 1, now),
+            // What the library passes over still has to be read.
+            _ => self.charge(Flood::Settings, 1, now),
         }
     }
 
@@ -71,13 +72,13 @@ impl Budget {
     ///
     /// # Errors
     /// What there was too much of.
-    pub fn sent(&mut self, frame: Frame, now: Tick) -> Result<(), Flood> {
-        match frame {
+    pub fn sent(&mut self, frame: Seen, now: Tick) -> Result<(), Flood> {
+        match (frame.kind, frame.number) {
             // Ours to decide: the rest of a body that nobody needs, an answer that was not taken.
-            Frame::Reset { code: NO_ERROR | CANCEL } => Ok(()),
-            Frame::Reset { .. } => self.charge(Flood::ProvokedReset, 1, now),
-            Frame::Data { bytes } => {
-                self.moved(bytes);
+            (kind::RST_STREAM, NO_ERROR | CANCEL) => Ok(()),
+            (kind::RST_STREAM, _) => self.charge(Flood::ProvokedReset, 1, now),
+            (kind::DATA, _) => {
+                self.moved(frame.bytes);
                 Ok(())
             }
             _ => Ok(()),
@@ -195,54 +196,67 @@ mod tests {
         }
     }
 
+    fn seen(kind: u8) -> Seen {
+        Seen { kind, flags: 0, bytes: 0, stream: 1, padding: 0, number: 1 }
+    }
+
+    fn data(bytes: u32) -> Seen {
+        Seen { bytes, ..seen(kind::DATA) }
+    }
+
     #[test]
     fn every_flood_is_met_after_its_burst_and_not_by_who_works() {
-        check(Flood::RapidReset, |budget, now| budget.received(Frame::Reset { code: CANCEL }, now));
-        check(Flood::ProvokedReset, |budget, now| budget.sent(Frame::Reset { code: 1 }, now));
-        check(Flood::Ping, |budget, now| budget.received(Frame::Ping, now));
-        check(Flood::Settings, |budget, now| budget.received(Frame::Settings, now));
-        check(Flood::Settings, |budget, now| budget.received(Frame::Other, now));
-        check(Flood::Priority, |budget, now| budget.received(Frame::Priority, now));
-        check(Flood::EmptyData, |budget, now| budget.received(Frame::EmptyData, now));
-        check(Flood::WindowUpdate, |budget, now| budget.received(Frame::WindowUpdate { increment: 1 }, now));
-        check(Flood::Continuation, |budget, now| budget.received(Frame::Continuation { bytes: 0 }, now));
+        let received = |flood: Flood, frame: Seen| check(flood, |budget, now| budget.received(frame, now));
+        received(Flood::RapidReset, seen(kind::RST_STREAM));
+        received(Flood::Ping, seen(kind::PING));
+        received(Flood::Settings, seen(kind::SETTINGS));
+        received(Flood::Settings, seen(0x42));
+        received(Flood::Priority, seen(kind::PRIORITY));
+        received(Flood::EmptyData, data(0));
+        received(Flood::EmptyData, Seen { padding: 8, ..data(8) });
+        received(Flood::WindowUpdate, seen(kind::WINDOW_UPDATE));
+        received(Flood::Continuation, seen(kind::CONTINUATION));
+        check(Flood::ProvokedReset, |budget, now| budget.sent(seen(kind::RST_STREAM), now));
         check(Flood::Stall, Budget::stalled);
     }
 
     #[test]
     fn header_bytes_are_counted_as_bytes() {
+        let list = Seen { bytes: 16 * 1024, ..seen(kind::HEADERS) };
         let mut budget = Budget::new();
         for _ in 0..16 {
-            assert_eq!(budget.received(Frame::Headers { bytes: 16 * 1024 }, START), Ok(()));
+            assert_eq!(budget.received(list, START), Ok(()));
         }
-        assert_eq!(budget.received(Frame::Headers { bytes: 1 }, START), Err(Flood::HeaderBytes));
+        assert_eq!(budget.received(Seen { bytes: 1, ..list }, START), Err(Flood::HeaderBytes));
         let mut budget = Budget::new();
         for _ in 0..10_000 {
-            assert_eq!(budget.received(Frame::Headers { bytes: 16 * 1024 }, START), Ok(()));
+            assert_eq!(budget.received(list, START), Ok(()));
             budget.served();
         }
     }
 
     #[test]
     fn data_in_either_direction_is_work() {
-        let ping = |budget: &mut Budget| budget.received(Frame::Ping, START);
-        for sent in [false, true] {
+        for is_sent in [false, true] {
             let mut budget = Budget::new();
             for _ in 0..10_000 {
-                let data = Frame::Data { bytes: 8 * 1024 };
-                let moved = if sent { budget.sent(data, START) } else { budget.received(data, START) };
-                assert_eq!((moved, ping(&mut budget)), (Ok(()), Ok(())));
+                let data = data(8 * 1024);
+                let moved = if is_sent { budget.sent(data, START) } else { budget.received(data, START) };
+                assert_eq!((moved, budget.received(seen(kind::PING), START)), (Ok(()), Ok(())));
             }
         }
     }
 
     #[test]
-    fn resets_of_ours_that_the_client_did_not_provoke_cost_nothing() {
+    fn what_an_honest_client_does_anyway_costs_nothing() {
         let mut budget = Budget::new();
         for _ in 0..1000 {
-            assert_eq!(budget.sent(Frame::Reset { code: NO_ERROR }, START), Ok(()));
-            assert_eq!(budget.sent(Frame::Reset { code: CANCEL }, START), Ok(()));
-            assert_eq!(budget.received(Frame::WindowUpdate { increment: TINY_INCREMENT }, START), Ok(()));
+            for code in [NO_ERROR, CANCEL] {
+                assert_eq!(budget.sent(Seen { number: code, ..seen(kind::RST_STREAM) }, START), Ok(()));
+            }
+            let update = Seen { number: TINY_INCREMENT, ..seen(kind::WINDOW_UPDATE) };
+            assert_eq!(budget.received(update, START), Ok(()));
+            assert_eq!(budget.received(Seen { flags: flag::END_STREAM, ..data(0) }, START), Ok(()));
         }
     }
 }

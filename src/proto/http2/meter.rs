@@ -1,50 +1,61 @@
 //! Frames counted as their bytes pass by: the HTTP/2 library keeps control frames to itself, and floods are made of them.
-//! Never here: a copy of what passes, a judgement; see `budget`.
+//! Never here: a copy of what passes, a judgement; see `budget` and `order`.
+
+use std::ops::ControlFlow;
 
 /// Length, type, flags and stream (RFC 9113 §4.1).
-const HEAD_BYTES: usize = 9;
+pub const HEAD_BYTES: usize = 9;
 /// The longest part of a frame that is looked at: its head, and an increment or an error code behind it.
 const SEEN_BYTES_MAX: usize = HEAD_BYTES + 4;
+/// One parameter of a SETTINGS frame (RFC 9113 §6.5.1).
+const SETTING_BYTES: usize = 6;
 
-const DATA: u8 = 0x0;
-const HEADERS: u8 = 0x1;
-const PRIORITY: u8 = 0x2;
-const RST_STREAM: u8 = 0x3;
-const SETTINGS: u8 = 0x4;
-const PING: u8 = 0x6;
-const WINDOW_UPDATE: u8 = 0x8;
-const CONTINUATION: u8 = 0x9;
+/// RFC 9113 §6.
+pub mod kind {
+    pub const DATA: u8 = 0x0;
+    pub const HEADERS: u8 = 0x1;
+    pub const PRIORITY: u8 = 0x2;
+    pub const RST_STREAM: u8 = 0x3;
+    pub const SETTINGS: u8 = 0x4;
+    pub const PUSH_PROMISE: u8 = 0x5;
+    pub const PING: u8 = 0x6;
+    pub const GOAWAY: u8 = 0x7;
+    pub const WINDOW_UPDATE: u8 = 0x8;
+    pub const CONTINUATION: u8 = 0x9;
+}
 
-const END_STREAM: u8 = 0x1;
-const END_HEADERS: u8 = 0x4;
-const PADDED: u8 = 0x8;
+/// RFC 9113 §6.
+pub mod flag {
+    pub const ACK: u8 = 0x1;
+    pub const END_STREAM: u8 = 0x1;
+    pub const END_HEADERS: u8 = 0x4;
+    pub const PADDED: u8 = 0x8;
+    pub const PRIORITY: u8 = 0x20;
+}
 
-/// What a frame means to whoever counts. Frames that cost nothing, or that end the connection anyway, are `Other`.
+/// What has been seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame {
-    /// DATA with content.
-    Data {
-        bytes: u32,
+pub enum Passing {
+    Frame(Seen),
+    /// One parameter of the SETTINGS frame before it.
+    Setting {
+        id: u16,
+        value: u32,
     },
-    /// DATA that neither carries a byte nor ends its stream.
-    EmptyData,
-    /// HEADERS or CONTINUATION with so many bytes of a header block.
-    Headers {
-        bytes: u32,
-    },
-    Continuation {
-        bytes: u32,
-    },
-    Priority,
-    Reset {
-        code: u32,
-    },
-    Settings,
-    Ping,
-    WindowUpdate {
-        increment: u32,
-    },
-    Other,
+}
+
+/// The telling part of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub kind: u8,
+    pub flags: u8,
+    /// Of the payload.
+    pub bytes: u32,
+    pub stream: u32,
+    /// Of DATA and HEADERS, with the byte that says how many.
+    pub padding: u32,
+    /// Increment of a WINDOW_UPDATE, code of a RST_STREAM; zero of others.
+    pub number: u32,
 }
 
 /// Watches one direction of a connection.
@@ -54,6 +65,8 @@ pub struct Meter {
     seen_len: u8,
     /// Bytes to pass before the next frame begins: the client's preface, or the rest of a payload.
     skip: u32,
+    /// Bytes of parameters before the next frame begins.
+    settings: u32,
     /// Within a header block: nothing but CONTINUATION may follow (RFC 9113 §6.10).
     in_block: bool,
 }
@@ -62,77 +75,78 @@ impl Meter {
     /// For a direction that begins with `skip` bytes that are no frame.
     #[must_use]
     pub const fn after(skip: u32) -> Self {
-        Self { seen: [0; SEEN_BYTES_MAX], seen_len: 0, skip, in_block: false }
+        Self { seen: [0; SEEN_BYTES_MAX], seen_len: 0, skip, settings: 0, in_block: false }
     }
 
-    /// Tells `count` of every frame whose telling part ends in `bytes`. The bytes of a connection may be cut anywhere.
-    pub fn pass(&mut self, mut bytes: &[u8], mut count: impl FnMut(Frame)) {
-        while !bytes.is_empty() {
-            let skipped = (self.skip as usize).min(bytes.len());
+    /// Tells `look` of every frame whose telling part ends in `bytes`. The bytes of a connection may be cut anywhere. Ends
+    /// where `look` says so, and then says how many of the bytes stand before the frame that it broke off at.
+    pub fn pass(&mut self, bytes: &[u8], mut look: impl FnMut(Passing) -> ControlFlow<()>) -> Option<usize> {
+        let (mut rest, mut began) = (bytes, 0);
+        while !rest.is_empty() {
+            let skipped = (self.skip as usize).min(rest.len());
             self.skip -= skipped as u32;
-            bytes = &bytes[skipped..];
+            rest = rest.split_at(skipped).1;
+            if self.seen_len == 0 && self.settings == 0 {
+                began = bytes.len() - rest.len();
+            }
             let have = usize::from(self.seen_len);
-            let taken = (self.wanted() - have).min(bytes.len());
-            self.seen[have..have + taken].copy_from_slice(&bytes[..taken]);
-            self.seen_len += taken as u8;
-            bytes = &bytes[taken..];
+            let (taken, left) = rest.split_at((self.wanted() - have).min(rest.len()));
+            self.seen[have..have + taken.len()].copy_from_slice(taken);
+            self.seen_len += taken.len() as u8;
+            rest = left;
             // What is wanted grows once, when the head is whole and says that its payload tells more.
-            if usize::from(self.seen_len) >= HEAD_BYTES && usize::from(self.seen_len) == self.wanted() {
-                count(self.take());
+            if usize::from(self.seen_len) == self.wanted() && look(self.take()).is_break() {
+                return Some(began);
             }
         }
+        None
     }
 
     /// Whether the peer owes the rest of something: of its preface, of a frame, of a header block.
     #[must_use]
     pub const fn is_amid(&self) -> bool {
-        self.skip > 0 || self.seen_len > 0 || self.in_block
+        self.skip > 0 || self.seen_len > 0 || self.settings > 0 || self.in_block
     }
 
-    /// How many bytes of the present frame have to be seen.
+    /// How many bytes have to be seen at once.
     fn wanted(&self) -> usize {
+        if self.settings > 0 {
+            return SETTING_BYTES.min(self.settings as usize);
+        }
         if usize::from(self.seen_len) < HEAD_BYTES {
             return HEAD_BYTES;
         }
         let telling = match self.kind() {
-            DATA if self.flags() & PADDED != 0 => 1,
-            RST_STREAM | WINDOW_UPDATE => 4,
+            kind::DATA | kind::HEADERS if self.flags() & flag::PADDED != 0 => 1,
+            kind::RST_STREAM | kind::WINDOW_UPDATE => 4,
             _ => 0,
         };
         HEAD_BYTES + telling.min(self.payload_bytes() as usize)
     }
 
-    /// The frame that has been seen; what is left of it will be passed over.
-    fn take(&mut self) -> Frame {
-        let bytes = self.payload_bytes();
-        let [.., a, b, c, d] = self.seen;
-        let number = u32::from_be_bytes([a, b, c, d]);
-        let ends_block = self.flags() & END_HEADERS != 0;
-        let frame = match self.kind() {
-            DATA if self.flags() & END_STREAM == 0 && bytes == self.padding() => Frame::EmptyData,
-            DATA => Frame::Data { bytes },
-            HEADERS => Frame::Headers { bytes },
-            CONTINUATION => Frame::Continuation { bytes },
-            PRIORITY => Frame::Priority,
-            // One that is too short is an error of the connection, and the library says so.
-            RST_STREAM if bytes >= 4 => Frame::Reset { code: number },
-            SETTINGS => Frame::Settings,
-            PING => Frame::Ping,
-            WINDOW_UPDATE if bytes >= 4 => Frame::WindowUpdate { increment: number & 0x7fff_ffff },
-            _ => Frame::Other,
-        };
-        if matches!(frame, Frame::Headers { .. } | Frame::Continuation { .. }) {
-            self.in_block = !ends_block;
+    /// What has been seen; what is left of the frame will be passed over.
+    fn take(&mut self) -> Passing {
+        let seen_len = usize::from(std::mem::take(&mut self.seen_len));
+        if self.settings > 0 {
+            self.settings -= seen_len as u32;
+            let [a, b, c, d, e, f, ..] = self.seen;
+            return Passing::Setting { id: u16::from_be_bytes([a, b]), value: u32::from_be_bytes([c, d, e, f]) };
         }
-        self.skip = bytes - (u32::from(self.seen_len) - HEAD_BYTES as u32);
-        self.seen_len = 0;
-        frame
-    }
-
-    /// Bytes of a DATA frame that are no content.
-    fn padding(&self) -> u32 {
-        let padded = self.flags() & PADDED != 0 && usize::from(self.seen_len) > HEAD_BYTES;
-        if padded { 1 + u32::from(self.seen[HEAD_BYTES]) } else { 0 }
+        let [.., e, f, g, h, told, b, c, d] = self.seen;
+        let stream = u32::from_be_bytes([e, f, g, h]) & 0x7fff_ffff;
+        let (kind, flags, bytes) = (self.kind(), self.flags(), self.payload_bytes());
+        let (padding, number) = match seen_len - HEAD_BYTES {
+            1 => (1 + u32::from(told), 0),
+            4 => (0, u32::from_be_bytes([told, b, c, d])),
+            _ => (0, 0),
+        };
+        self.skip = bytes - (seen_len - HEAD_BYTES) as u32;
+        match kind {
+            kind::HEADERS | kind::CONTINUATION => self.in_block = flags & flag::END_HEADERS == 0,
+            kind::SETTINGS => self.settings = std::mem::take(&mut self.skip),
+            _ => {}
+        }
+        Passing::Frame(Seen { kind, flags, bytes, stream, padding, number })
     }
 
     const fn payload_bytes(&self) -> u32 {
@@ -155,78 +169,91 @@ mod tests {
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let mut out = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-        out.extend_from_slice(&[kind, flags, 0, 0, 0, 1]);
+        out.extend_from_slice(&[kind, flags, 0x80, 0, 0, 1]);
         out.extend_from_slice(payload);
         out
     }
 
+    fn seen(kind: u8, flags: u8, bytes: u32) -> Seen {
+        Seen { kind, flags, bytes, stream: 1, padding: 0, number: 0 }
+    }
+
     /// The same frames come out wherever the bytes are cut.
     #[track_caller]
-    fn check(skip: u32, bytes: &[u8], expect: &[Frame]) {
-        let mut whole = Vec::new();
-        Meter::after(skip).pass(bytes, |frame| whole.push(frame));
-        assert_eq!(whole, expect);
+    fn check(skip: u32, bytes: &[u8], expect: &[Passing]) {
+        let run = |parts: &[&[u8]]| {
+            let (mut meter, mut all) = (Meter::after(skip), Vec::new());
+            for part in parts {
+                let whole = meter.pass(part, |passing| {
+                    all.push(passing);
+                    ControlFlow::Continue(())
+                });
+                assert_eq!(whole, None);
+            }
+            assert!(!meter.is_amid() || meter.in_block);
+            all
+        };
+        assert_eq!(run(&[bytes]), expect);
         for cut in 0..=bytes.len() {
-            let (mut meter, mut seen) = (Meter::after(skip), Vec::new());
             let (first, second) = bytes.split_at(cut);
-            meter.pass(first, |frame| seen.push(frame));
-            meter.pass(second, |frame| seen.push(frame));
-            assert_eq!(seen, expect, "cut at {cut}");
+            assert_eq!(run(&[first, second]), expect, "cut at {cut}");
         }
-        let (mut meter, mut seen) = (Meter::after(skip), Vec::new());
-        for byte in bytes {
-            meter.pass(std::slice::from_ref(byte), |frame| seen.push(frame));
-        }
-        assert_eq!(seen, expect, "byte by byte");
+        let each: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(run(&each), expect, "byte by byte");
     }
 
     #[test]
     fn every_kind_is_told_apart_at_every_cut() {
         let bytes = [
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-            frame(SETTINGS, 0, &[0; 12]),
-            frame(SETTINGS, 1, &[]),
-            frame(HEADERS, 0, &[7; 30]),
-            frame(CONTINUATION, END_HEADERS, &[7; 5]),
-            frame(DATA, 0, b"hello"),
-            frame(DATA, END_STREAM, &[]),
-            frame(PRIORITY, 0, &[0; 5]),
-            frame(RST_STREAM, 0, &8_u32.to_be_bytes()),
-            frame(PING, 0, &[1; 8]),
-            frame(WINDOW_UPDATE, 0, &0x8000_0100_u32.to_be_bytes()),
+            frame(kind::SETTINGS, 0, &[0, 4, 0, 1, 0, 0, 0, 5, 0, 0, 0x40, 0]),
+            frame(kind::SETTINGS, flag::ACK, &[]),
+            frame(kind::HEADERS, 0, &[7; 30]),
+            frame(kind::CONTINUATION, flag::END_HEADERS, &[7; 5]),
+            frame(kind::HEADERS, flag::PADDED | flag::END_HEADERS, &[2, 7, 0, 0]),
+            frame(kind::DATA, 0, b"hello"),
+            frame(kind::DATA, flag::PADDED, &[3, 0, 0, 0]),
+            frame(kind::DATA, flag::PADDED, &[]),
+            frame(kind::RST_STREAM, 0, &8_u32.to_be_bytes()),
+            frame(kind::RST_STREAM, 0, &[0, 0]),
+            frame(kind::PING, 0, &[1; 8]),
+            frame(kind::WINDOW_UPDATE, 0, &0x100_u32.to_be_bytes()),
             frame(0x42, 0xff, &[9; 3]),
         ]
         .concat();
         let expect = [
-            Frame::Settings,
-            Frame::Settings,
-            Frame::Headers { bytes: 30 },
-            Frame::Continuation { bytes: 5 },
-            Frame::Data { bytes: 5 },
-            Frame::Data { bytes: 0 },
-            Frame::Priority,
-            Frame::Reset { code: 8 },
-            Frame::Ping,
-            Frame::WindowUpdate { increment: 0x100 },
-            Frame::Other,
+            Passing::Frame(seen(kind::SETTINGS, 0, 12)),
+            Passing::Setting { id: 4, value: 0x1_0000 },
+            Passing::Setting { id: 5, value: 0x4000 },
+            Passing::Frame(seen(kind::SETTINGS, flag::ACK, 0)),
+            Passing::Frame(seen(kind::HEADERS, 0, 30)),
+            Passing::Frame(seen(kind::CONTINUATION, flag::END_HEADERS, 5)),
+            Passing::Frame(Seen { padding: 3, ..seen(kind::HEADERS, flag::PADDED | flag::END_HEADERS, 4) }),
+            Passing::Frame(seen(kind::DATA, 0, 5)),
+            Passing::Frame(Seen { padding: 4, ..seen(kind::DATA, flag::PADDED, 4) }),
+            Passing::Frame(seen(kind::DATA, flag::PADDED, 0)),
+            Passing::Frame(Seen { number: 8, ..seen(kind::RST_STREAM, 0, 4) }),
+            Passing::Frame(seen(kind::RST_STREAM, 0, 2)),
+            Passing::Frame(seen(kind::PING, 0, 8)),
+            Passing::Frame(Seen { number: 0x100, ..seen(kind::WINDOW_UPDATE, 0, 4) }),
+            Passing::Frame(seen(0x42, 0xff, 3)),
         ];
         check(24, &bytes, &expect);
     }
 
     #[test]
-    fn data_without_content_is_seen_through_its_padding() {
-        check(0, &frame(DATA, 0, &[]), &[Frame::EmptyData]);
-        check(0, &frame(DATA, PADDED, &[3, 0, 0, 0]), &[Frame::EmptyData]);
-        check(0, &frame(DATA, PADDED, &[0]), &[Frame::EmptyData]);
-        check(0, &frame(DATA, PADDED, &[2, b'x', 0, 0]), &[Frame::Data { bytes: 4 }]);
-        check(0, &frame(DATA, PADDED | END_STREAM, &[3, 0, 0, 0]), &[Frame::Data { bytes: 4 }]);
-    }
-
-    #[test]
-    fn frames_that_are_too_short_say_nothing() {
-        check(0, &frame(RST_STREAM, 0, &[0, 0]), &[Frame::Other]);
-        check(0, &frame(WINDOW_UPDATE, 0, &[]), &[Frame::Other]);
-        check(0, &frame(DATA, PADDED, &[]), &[Frame::EmptyData]);
+    fn it_ends_before_the_frame_that_is_not_wanted() {
+        let first = frame(kind::PING, 0, &[1; 8]);
+        let settings = frame(kind::SETTINGS, 0, &[0, 4, 0, 1, 0, 0, 0, 4, 0xff, 0, 0, 0]);
+        let bytes = [&first[..], &settings, &first].concat();
+        let unwanted = |passing| match passing {
+            Passing::Setting { value, .. } if value > 0x7fff_ffff => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        };
+        assert_eq!(Meter::after(0).pass(&bytes, unwanted), Some(first.len()));
+        let mut meter = Meter::after(0);
+        let (head, rest) = bytes.split_at(first.len() + 10);
+        assert_eq!((meter.pass(head, unwanted), meter.pass(rest, unwanted)), (None, Some(0)));
     }
 
     #[test]
@@ -234,13 +261,13 @@ mod tests {
         let mut meter = Meter::after(2);
         assert!(meter.is_amid());
         let mut pass = |bytes: &[u8]| {
-            meter.pass(bytes, |_| {});
+            meter.pass(bytes, |_| ControlFlow::Continue(()));
             meter.is_amid()
         };
         assert!(!pass(b"PR"));
-        assert!(pass(&frame(DATA, 0, b"hello")[..10]));
-        assert!(!pass(&frame(DATA, 0, b"hello")[10..]));
-        assert!(pass(&frame(HEADERS, 0, &[1])), "the header block goes on");
-        assert!(!pass(&frame(CONTINUATION, END_HEADERS, &[1])));
+        assert!(pass(&frame(kind::DATA, 0, b"hello")[..10]));
+        assert!(!pass(&frame(kind::DATA, 0, b"hello")[10..]));
+        assert!(pass(&frame(kind::HEADERS, 0, &[1])), "the header block goes on");
+        assert!(!pass(&frame(kind::CONTINUATION, flag::END_HEADERS, &[1])));
     }
 }

@@ -5,6 +5,7 @@
 pub mod budget;
 pub mod head;
 pub mod meter;
+pub mod order;
 pub mod payload;
 pub mod reply;
 

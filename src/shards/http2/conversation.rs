@@ -17,11 +17,12 @@ use crate::core::time::Tick;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError};
 use crate::net::transport::Transport;
+use crate::proto::http2::order::Disorder;
 use crate::shards::answers::Peer;
-use crate::shards::connection::{Ending, LAST_WAIT};
+use crate::shards::course::{Ending, LAST_WAIT};
 
 use super::exchange::Exchange;
-use super::line::{Heard, Line};
+use super::line::{Heard, Line, Offence};
 use super::places::Places;
 
 pub struct Conversation {
@@ -36,6 +37,8 @@ pub struct Conversation {
     amid_since: Option<Tick>,
     /// Streams that had begun when the connection last had none.
     streams_seen: u64,
+    /// What ends the connection once the frames before it are worked off.
+    disorder: Option<Disorder>,
     /// Since when bytes wait for the socket to take them.
     blocked_since: Option<Tick>,
 }
@@ -69,6 +72,7 @@ impl Conversation {
             since,
             amid_since: None,
             streams_seen: 0,
+            disorder: None,
             blocked_since: None,
         }
     }
@@ -159,8 +163,11 @@ impl Conversation {
 
     fn take(&mut self, bytes: Vec<u8>) {
         let now = self.exchange.desk.tick();
-        if let Err(flood) = self.line.feed(bytes, now) {
-            return self.calm(flood);
+        match self.line.feed(bytes, now) {
+            Ok(()) => {}
+            Err(Offence::Flood(flood)) => return self.calm(flood),
+            // What came before it is answered first.
+            Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
         }
         self.amid_since = self.line.is_amid().then_some(self.amid_since.unwrap_or(now));
     }
@@ -190,6 +197,10 @@ impl Conversation {
             if !self.places.go_on_ready(&mut self.exchange) {
                 break;
             }
+        }
+        if let Some(disorder) = self.disorder.take() {
+            self.line.end_now(reason(disorder));
+            self.over(CloseReason::Fault);
         }
         let (served, stalled) = (std::mem::take(&mut self.exchange.served), std::mem::take(&mut self.exchange.stalled));
         let now = self.exchange.desk.tick();
@@ -343,6 +354,15 @@ impl Conversation {
             let buf = ends.take_drained();
             self.exchange.desk.front.give_buf_back(buf);
         }
+    }
+}
+
+const fn reason(disorder: Disorder) -> Reason {
+    match disorder {
+        Disorder::Protocol => Reason::PROTOCOL_ERROR,
+        Disorder::FlowControl => Reason::FLOW_CONTROL_ERROR,
+        Disorder::StreamClosed => Reason::STREAM_CLOSED,
+        Disorder::FrameSize => Reason::FRAME_SIZE_ERROR,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::actions::desk::Desk;
 use crate::core::fault::{Backend, Fault};
 use crate::core::time::{Tick, UnixSeconds};
 use crate::proto::http1::{BodyMode, Limits};
-use crate::proto::http2::head::{FieldTable, Head};
+use crate::proto::http2::head::{FieldTable, Head, Refusal};
 use crate::proto::http2::payload::Payload;
 use crate::proto::http2::reply;
 use crate::proto::reply::{Body, Reply};
@@ -98,7 +98,7 @@ impl Exchange {
         match stage {
             Stage::Body(gather) => {
                 let Gather { parts, respond, content, .. } = *gather;
-                self.refuse(&parts, respond, content.len(), Fault::BodyTimeout)
+                self.refuse(&parts, respond, content.len(), Fault::BodyTimeout.into())
             }
             Stage::Action(waiting) => {
                 let backend = waiting.backend;
@@ -128,13 +128,13 @@ impl Exchange {
         let opened = Head::read(&parts, &mut table, &self.limits).and_then(|head| {
             let bytes_max = body_max(&self.desk, head.method, &head.path)?;
             match head.content_length {
-                Some(length) if length > bytes_max as u64 => Err(Fault::BodyTooLarge { bytes_max }),
+                Some(length) if length > bytes_max as u64 => Err(Fault::BodyTooLarge { bytes_max }.into()),
                 length => Ok((bytes_max, length.unwrap_or(0), head.expects_continue)),
             }
         });
         let (bytes_max, length, expects_continue) = match opened {
             Ok(opened) => opened,
-            Err(fault) => return self.refuse(&parts, respond, 0, fault),
+            Err(refusal) => return self.refuse(&parts, respond, 0, refusal),
         };
         let content = Vec::with_capacity(length.min(BODY_BYTES_AT_ONCE) as usize);
         let deadline = self.body_deadline();
@@ -157,7 +157,12 @@ impl Exchange {
             Poll::Ready(Err(Broken::Gone)) => Step::Done,
             Poll::Ready(Err(Broken::TooLarge)) => {
                 let Gather { parts, respond, content, bytes_max, .. } = *gather;
-                Step::of(self.refuse(&parts, respond, content.len(), Fault::BodyTooLarge { bytes_max }))
+                Step::of(self.refuse(&parts, respond, content.len(), Fault::BodyTooLarge { bytes_max }.into()))
+            }
+            Poll::Ready(Err(Broken::Malformed)) => {
+                let Gather { parts, respond, content, .. } = *gather;
+                let refusal = Refusal::Reset(Fault::Malformed("pseudo-field in trailers"));
+                Step::of(self.refuse(&parts, respond, content.len(), refusal))
             }
         }
     }
@@ -167,7 +172,7 @@ impl Exchange {
         let mut table = FieldTable::new();
         let head = match Head::read(parts, &mut table, &self.limits) {
             Ok(head) => head,
-            Err(fault) => return self.refuse(parts, respond, content.len(), fault),
+            Err(refusal) => return self.refuse(parts, respond, content.len(), refusal),
         };
         let desk = &self.desk;
         let bytes_in = head.bytes + content.len();
@@ -195,9 +200,17 @@ impl Exchange {
 
     /// A request that could not be read, or is not worth reading on. The library resets the stream behind the answer, so
     /// that the client sends no more of the body (RFC 9113 §8.1).
-    fn refuse(&mut self, parts: &Parts, respond: Respond, body_bytes: usize, fault: Fault) -> Option<Stage> {
-        let booking = Booking::begin(&self.desk, self.peer.addr, unread(&self.desk, body_bytes));
-        self.answer(Asked { booking, respond, mode: mode(parts) }, Err(fault))
+    fn refuse(&mut self, parts: &Parts, mut respond: Respond, body_bytes: usize, refusal: Refusal) -> Option<Stage> {
+        let mut booking = Booking::begin(&self.desk, self.peer.addr, unread(&self.desk, body_bytes));
+        match refusal {
+            Refusal::Answer(fault) => self.answer(Asked { booking, respond, mode: mode(parts) }, Err(fault)),
+            Refusal::Reset(fault) => {
+                let verdict = fault.verdict();
+                booking.answered(Entry { status: verdict.status, fault_code: Some(verdict.code), bytes_out: 0 });
+                respond.send_reset(Reason::PROTOCOL_ERROR);
+                None
+            }
+        }
     }
 
     fn finished(&mut self, waiting: Waiting, result: Result<Reply, Fault>) -> Option<Stage> {

@@ -3,6 +3,7 @@
 //! Never here: a task, a desk, a deadline.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,7 +18,8 @@ use crate::core::flood::Flood;
 use crate::core::time::Tick;
 use crate::proto::http2::PREFACE;
 use crate::proto::http2::budget::Budget;
-use crate::proto::http2::meter::Meter;
+use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, kind};
+use crate::proto::http2::order::{Disorder, Order};
 use crate::proto::http2::payload::Payload;
 
 use super::pipe::Pipe;
@@ -25,6 +27,9 @@ use super::stage::Respond;
 
 /// How long a stream that we reset is remembered, so that what the client sent before it knew is passed over: a long round trip.
 const RESET_KEEP: Duration = Duration::from_secs(3);
+
+/// A GOAWAY without further words: its head, the last stream, the reason (RFC 9113 §6.8).
+const GOAWAY_BYTES: usize = HEAD_BYTES + 8;
 
 /// Unsent bytes of one answer that the library keeps beside the pipe.
 const SEND_BYTES_MAX: usize = 4 * HTTP2_FRAME_BYTES_MAX;
@@ -36,6 +41,7 @@ pub struct Line {
     to_client: Meter,
     /// Bytes at the front of what is to be sent that have been counted.
     counted: usize,
+    order: Order,
     budget: Budget,
     /// Streams begun so far.
     pub streams: u64,
@@ -46,6 +52,13 @@ enum Library {
     Greets(Box<Handshake<Pipe, Payload>>),
     Speaks(Box<Connection<Pipe, Payload>>),
     Over,
+}
+
+/// What a client does that ends its connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Offence {
+    Flood(Flood),
+    Disorder(Disorder),
 }
 
 /// What the library says next.
@@ -67,19 +80,29 @@ impl Line {
             from_client: Meter::after(PREFACE.len() as u32),
             to_client: Meter::after(0),
             counted: 0,
+            order: Order::default(),
             budget: Budget::new(),
             streams: 0,
         }
     }
 
-    /// Lays received bytes out for the library.
+    /// Lays received bytes out for the library, up to the frame that ends the connection.
     ///
     /// # Errors
-    /// They are one flood too many.
-    pub fn feed(&mut self, bytes: Vec<u8>, now: Tick) -> Result<(), Flood> {
+    /// They are out of order, or one flood too many.
+    pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
-        let budget = &mut self.budget;
-        self.from_client.pass(&bytes, |frame| judged = judged.and_then(|()| budget.received(frame, now)));
+        let Self { order, budget, .. } = self;
+        let broken_off = self.from_client.pass(&bytes, |passing| {
+            judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
+                Passing::Frame(frame) => budget.received(frame, now).map_err(Offence::Flood),
+                Passing::Setting { .. } => Ok(()),
+            });
+            if judged.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if let Some(len) = broken_off {
+            bytes.truncate(len);
+        }
         self.pipe.ends().feed(bytes);
         judged
     }
@@ -93,7 +116,12 @@ impl Line {
         let budget = &mut self.budget;
         let ends = self.pipe.ends();
         let fresh = ends.outbound.get(self.counted..).unwrap_or_default();
-        self.to_client.pass(fresh, |frame| judged = judged.and_then(|()| budget.sent(frame, now)));
+        self.to_client.pass(fresh, |passing| {
+            if let (Passing::Frame(frame), Ok(())) = (passing, judged) {
+                judged = budget.sent(frame, now);
+            }
+            ControlFlow::Continue(())
+        });
         self.counted = ends.outbound.len();
         judged
     }
@@ -171,8 +199,24 @@ impl Line {
     }
 
     fn end(&mut self, result: Result<(), ::h2::Error>) -> Heard {
+        if let (Library::Speaks(_), Err(error)) = (&self.library, &result)
+            && error.is_library()
+            && error.reason() == Some(Reason::PROTOCOL_ERROR)
+            && self.order.is_known()
+        {
+            // RFC 9113 §4.3: nothing else is left that it can mean, see `Order`.
+            rename_goodbye(&mut self.pipe.ends().outbound, Reason::COMPRESSION_ERROR);
+        }
         self.library = Library::Over;
         Heard::End(result)
+    }
+}
+
+/// Puts another reason into the GOAWAY that was written last.
+fn rename_goodbye(out: &mut [u8], reason: Reason) {
+    let at = out.len().saturating_sub(GOAWAY_BYTES);
+    if let Some([0, 0, 8, kind::GOAWAY, .., a, b, c, d]) = out.get_mut(at..) {
+        [*a, *b, *c, *d] = u32::from(reason).to_be_bytes();
     }
 }
 

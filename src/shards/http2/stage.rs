@@ -76,6 +76,7 @@ pub enum Broken {
     /// The client has given up, or its frames were not what they said.
     Gone,
     TooLarge,
+    Malformed,
 }
 
 impl Stage {
@@ -90,12 +91,12 @@ impl Stage {
 }
 
 impl Gather {
-    /// Takes what has come of the body, and gives the window back for it. Trailers are read by the library and dropped.
+    /// Takes what has come of the body, and gives the window back for it. Trailers are dropped.
     pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick) -> Poll<Result<(), Broken>> {
         loop {
             let Poll::Ready(data) = self.body.poll_data(cx) else { return Poll::Pending };
             match data {
-                None => return Poll::Ready(Ok(())),
+                None => return self.poll_trailers(cx),
                 Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
                 Some(Ok(data)) if self.content.len() + data.len() > self.bytes_max => {
                     return Poll::Ready(Err(Broken::TooLarge));
@@ -107,6 +108,19 @@ impl Gather {
                     let _ = self.body.flow_control().release_capacity(data.len());
                 }
             }
+        }
+    }
+}
+
+impl Gather {
+    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
+    /// are all there is, nothing is left.
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match self.body.poll_trailers(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Err(Broken::Malformed)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Gone)),
         }
     }
 }
