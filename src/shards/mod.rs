@@ -3,8 +3,11 @@
 
 mod accept;
 mod answers;
+mod booking;
 mod connection;
 pub mod control;
+pub mod door;
+mod finish;
 mod guard;
 mod mesh;
 mod migrate;
