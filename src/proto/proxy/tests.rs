@@ -1,3 +1,6 @@
+//! Headers as balancers send them: whole, cut, damaged, and the bounds.
+//! Never here: a header that only one implementation writes, without its form in the specification.
+
 use std::net::SocketAddr;
 
 use proptest::collection::vec;
