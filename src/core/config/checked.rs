@@ -8,12 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::ids::AppId;
 use crate::core::method::Method;
 
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
+    pub tls: Tls,
+    pub redirect: Redirect,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -31,7 +34,8 @@ pub struct Config {
 
 #[derive(Debug)]
 pub struct Server {
-    pub listen: SocketAddr,
+    /// Where HTTP is spoken in the clear. `None`: nowhere.
+    pub listen: Option<SocketAddr>,
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
@@ -300,6 +304,8 @@ pub struct Route {
     pub openid_limits: Vec<Rate>,
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
+    /// Whether the client must have shown a certificate.
+    pub client_certificate: ClientCertificates,
     pub body_bytes_max: usize,
     pub action: ActionSpec,
 }
