@@ -1,10 +1,12 @@
 //! Bytes ⇄ types: HTTP/1, HTTP/2, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, PROXY protocol, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
 pub mod fields;
 pub mod http1;
 pub mod http2;
 pub mod json;
+pub mod proxy;
 pub mod reply;
 pub mod request;
 pub mod wechat;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 
 use crate::actions::desk::Desk;
+use crate::core::config::tls::Protocol;
 use crate::core::fault::Fault;
 use crate::core::ids::ShardId;
 use crate::core::ledger::CloseReason;
@@ -18,7 +19,8 @@ use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
 use crate::net::stream::Stream;
 use crate::net::tasks::panic_text;
-use crate::net::transport::Transport;
+use crate::net::tls::Session;
+use crate::net::transport::{Luggage, Transport};
 use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
 use crate::proto::reply::Reply;
 
@@ -26,8 +28,11 @@ use super::answers::{Peer, date};
 use super::connection::Conversation;
 use super::course::{Ending, Origin};
 use super::door::DoorKind;
+use super::handshake::secure;
 use super::http2::{self, Line};
 use super::opening::own_request_id;
+use super::pipeline::Proof;
+use super::proxy_header::{Begins, begins, introduce};
 
 /// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
 /// the refusal (RFC 9112 §9.6). A phone's request is smaller.
@@ -38,62 +43,109 @@ pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
     let desk = desk.clone();
     Rc::new(move |fd| {
         if desk.driver.sockets() >= desk.common.service.config.server.connections_max {
-            return refuse(&desk, fd);
+            return refuse(&desk, fd, kind);
         }
         desk.ledger.connections.opened.one();
         match peer_addr(fd.as_fd()) {
-            Some(addr) => match kind {
-                DoorKind::Plain => {
-                    welcome(&desk, Arrived { fd, first: Vec::new(), addr: addr.ip(), speaks: Speaks::First });
-                }
-            },
+            Some(addr) => arrive(&desk, fd, addr.ip(), kind),
             // Without an address the client has left again already.
             None => desk.ledger.connection_closed(CloseReason::Reset),
         }
     })
 }
 
-/// What is known of a connection that gets a task.
-struct Arrived {
-    fd: OwnedFd,
+/// Who comes in, by a door or from another shard.
+struct Guest {
+    peer: Peer,
     /// Received on another shard.
     first: Vec<u8>,
-    addr: IpAddr,
-    speaks: Speaks,
+    entrance: Entrance,
 }
 
-/// What a connection speaks when it gets a task.
+/// How far a connection has come.
+enum Entrance {
+    /// Nothing is known of it but the address of its socket.
+    Door(Begins),
+    /// Another shard knows it, and had the handshake with it.
+    Known(Option<Box<Session>>, Speaks),
+}
+
+/// What a connection speaks.
 enum Speaks {
-    /// Whatever it begins with.
-    First,
-    Http1,
+    Http1(Origin),
     Http2(Box<Line>),
 }
 
+/// A connection that is new on this node.
+fn arrive(desk: &Rc<Desk>, fd: OwnedFd, addr: IpAddr, door: DoorKind) {
+    let begins = begins(&desk.common.service.config.proxy_protocol, addr);
+    if begins == Begins::Untrusted {
+        desk.ledger.proxy_headers.untrusted.one();
+        return desk.ledger.connection_closed(CloseReason::Fault);
+    }
+    let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr), door, proof: Proof::Nothing };
+    welcome(desk, fd, Guest { peer, first: Vec::new(), entrance: Entrance::Door(begins) });
+}
+
 /// Gives a connection a task.
-fn welcome(desk: &Rc<Desk>, arrived: Arrived) {
-    let Arrived { fd, first, addr, speaks } = arrived;
-    let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr) };
+fn welcome(desk: &Rc<Desk>, fd: OwnedFd, guest: Guest) {
+    let Guest { peer, first, entrance } = guest;
     let served = desk.clone();
-    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer, speaks)) {
+    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer, entrance)) {
         desk.ledger.connection_closed(CloseReason::Reset);
-        refuse(desk, fd);
+        refuse(desk, fd, peer.door);
     }
 }
 
-/// The life of a connection on this shard. What it begins with is boxed before the task begins: a task keeps its arguments.
-fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, speaks: Speaks) -> impl Future<Output = ()> {
-    let transport = Transport::Plain(stream);
-    let begun = match speaks {
-        Speaks::First => Ok(Box::new(Conversation::new(transport, desk.clone(), peer, Origin::Fresh))),
-        Speaks::Http1 => Ok(Box::new(Conversation::new(transport, desk.clone(), peer, Origin::Spoken))),
-        Speaks::Http2(line) => Err(Box::new(http2::Conversation::new(transport, desk.clone(), peer, line))),
-    };
+/// The life of a connection on this shard. What a handshake needs is boxed before the task begins, and not kept by the
+/// connection that it makes.
+fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) -> impl Future<Output = ()> {
+    let entering = Box::pin(enter(stream, desk.clone(), peer, entrance));
     async move {
-        match begun {
-            Ok(conversation) => speak_http1(conversation, &desk).await,
-            Err(conversation) => Box::pin(speak_http2(conversation, &desk, Vec::new())).await,
+        match entering.await {
+            Some(Talk::Http1(conversation)) => speak_http1(conversation, &desk).await,
+            Some(Talk::Http2(conversation)) => Box::pin(speak_http2(conversation, &desk, Vec::new())).await,
+            None => {}
         }
+    }
+}
+
+/// A connection that has come to a conversation.
+enum Talk {
+    Http1(Box<Conversation>),
+    Http2(Box<http2::Conversation>),
+}
+
+/// From the socket to the conversation. `None`: it did not come to one, and the connection is closed and booked.
+async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entrance) -> Option<Talk> {
+    let (transport, speaks) = match entrance {
+        Entrance::Known(session, speaks) => (Transport::resume(stream, session), speaks),
+        Entrance::Door(begins) => {
+            peer.addr = introduce(&stream, &desk, begins, peer.addr).await?;
+            peer.key = ip_key(&desk.common.hasher, peer.addr);
+            let transport = match peer.door {
+                DoorKind::Plain | DoorKind::Redirect => Transport::Plain(stream),
+                DoorKind::Tls => secure(&desk, stream).await?,
+            };
+            let speaks = agreed(&desk, &transport, peer.door);
+            (transport, speaks)
+        }
+    };
+    if transport.has_client_certificate() {
+        peer.proof = Proof::Certificate;
+    }
+    Some(match speaks {
+        Speaks::Http1(origin) => Talk::Http1(Box::new(Conversation::new(transport, desk, peer, origin))),
+        Speaks::Http2(line) => Talk::Http2(Box::new(http2::Conversation::new(transport, desk, peer, line))),
+    })
+}
+
+/// What a new connection speaks: behind TLS what was agreed, in the clear what the client begins with.
+fn agreed(desk: &Desk, transport: &Transport, door: DoorKind) -> Speaks {
+    match (transport.protocol(), door) {
+        (Protocol::Http2, _) => Speaks::Http2(Box::new(Line::new(&desk.common.service.config.http2))),
+        (Protocol::Http11, DoorKind::Plain) => Speaks::Http1(Origin::Fresh),
+        (Protocol::Http11, DoorKind::Tls | DoorKind::Redirect) => Speaks::Http1(Origin::Spoken),
     }
 }
 
@@ -101,14 +153,13 @@ async fn speak_http1(mut conversation: Box<Conversation>, desk: &Rc<Desk>) {
     match guarded(desk, conversation.run()).await {
         Ending::Move => {
             let target = conversation.streak.target();
-            let unread = conversation.take_unread();
-            let passage = Passage { target, unread, addr: conversation.peer().addr, speaks: Speaks::Http1 };
+            let (unread, peer) = (conversation.take_unread(), conversation.peer());
+            let passage = Passage { target, unread, peer, speaks: Speaks::Http1(Origin::Spoken) };
             Box::pin(move_on(conversation.into_transport(), desk, passage)).await;
         }
         Ending::Http2 => {
-            let first = conversation.take_refused();
+            let (first, peer) = (conversation.take_refused(), conversation.peer());
             let line = Box::new(Line::new(&desk.common.service.config.http2));
-            let peer = conversation.peer();
             let transport = conversation.into_transport();
             let conversation = Box::new(http2::Conversation::new(transport, desk.clone(), peer, line));
             Box::pin(speak_http2(conversation, desk, first)).await;
@@ -121,11 +172,11 @@ async fn speak_http1(mut conversation: Box<Conversation>, desk: &Rc<Desk>) {
 async fn speak_http2(mut conversation: Box<http2::Conversation>, desk: &Rc<Desk>, first: Vec<u8>) {
     desk.ledger.http2.opened.one();
     let ending = guarded(desk, conversation.run(first)).await;
-    let (target, addr) = (conversation.target(), conversation.peer().addr);
+    let (target, peer) = (conversation.target(), conversation.peer());
     let (transport, line) = conversation.into_parts();
     match ending {
         Ending::Move => {
-            let passage = Passage { target, unread: Vec::new(), addr, speaks: Speaks::Http2(line) };
+            let passage = Passage { target, unread: Vec::new(), peer, speaks: Speaks::Http2(line) };
             move_on(transport, desk, passage).await;
         }
         ending => end(desk, transport, &ending),
@@ -164,46 +215,49 @@ struct Passage {
     target: Option<ShardId>,
     /// Received here and not served.
     unread: Vec<u8>,
-    addr: IpAddr,
+    peer: Peer,
     speaks: Speaks,
 }
 
 /// Sends the connection to the shard of its user. If that shard's mailbox is full it stays here.
 async fn move_on(transport: Transport, desk: &Rc<Desk>, passage: Passage) {
-    let Passage { target, unread, addr, speaks } = passage;
-    let Some(mut leaving) = transport.detach().await else {
+    let Passage { target, unread, peer, speaks } = passage;
+    let Some(luggage) = transport.detach(unread).await else {
         return desk.ledger.connection_closed(CloseReason::Reset);
-    };
-    let first = if unread.is_empty() {
-        std::mem::take(&mut leaving.bytes)
-    } else {
-        [unread, std::mem::take(&mut leaving.bytes)].concat()
     };
     desk.ledger.connections.moved_out.one();
     // The job owns the connection: if the mailbox refuses it, it comes back through this cell.
-    let parcel = Arc::new(Mutex::new(Some(Arrived { fd: leaving.fd, first, addr, speaks })));
-    let open = |parcel: &Mutex<Option<Arrived>>| parcel.lock().ok().and_then(|mut parcel| parcel.take());
+    let parcel = Arc::new(Mutex::new(Some((luggage, speaks))));
+    let take = move |parcel: &Mutex<Option<(Luggage, Speaks)>>| parcel.lock().ok().and_then(|mut held| held.take());
     let sent = parcel.clone();
     let posted = desk.peers.post(
         target.unwrap_or(desk.shard),
         Box::new(move |there| {
-            if let Some(arrived) = open(&sent) {
-                there.ledger.connections.moved_in.one();
-                welcome(there, arrived);
+            if let Some((luggage, speaks)) = take(&sent) {
+                move_in(there, luggage, peer, speaks);
             }
         }),
     );
     if posted.is_err()
-        && let Some(arrived) = open(&parcel)
+        && let Some((luggage, speaks)) = take(&parcel)
     {
-        desk.ledger.connections.moved_in.one();
-        welcome(desk, arrived);
+        move_in(desk, luggage, peer, speaks);
     }
 }
 
-/// Tells why and closes: one send, one receive, no task.
-fn refuse(desk: &Desk, fd: OwnedFd) {
+/// A connection that was served elsewhere goes on here.
+fn move_in(desk: &Rc<Desk>, luggage: Luggage, peer: Peer, speaks: Speaks) {
+    desk.ledger.connections.moved_in.one();
+    let Luggage { fd, bytes: first, session } = luggage;
+    welcome(desk, fd, Guest { peer, first, entrance: Entrance::Known(session, speaks) });
+}
+
+/// Tells why and closes: one send, one receive, no task. Behind TLS there are no words before a handshake.
+fn refuse(desk: &Desk, fd: OwnedFd, door: DoorKind) {
     desk.ledger.connections.refused.one();
+    if door == DoorKind::Tls {
+        return;
+    }
     let id = own_request_id(desk);
     let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
     let mut text = Vec::new();
@@ -221,7 +275,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer, Speaks) -> F) -> usize {
+        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer, Entrance) -> F) -> usize {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());

@@ -108,7 +108,7 @@ impl Order {
 
     fn head(&mut self, frame: &Seen) -> Result<(), Disorder> {
         // RFC 9113 §5.1.1: streams of a client are odd.
-        if frame.stream % 2 == 0 {
+        if frame.stream.is_multiple_of(2) {
             return Err(Disorder::Protocol);
         }
         if frame.flags & flag::END_HEADERS == 0 {
@@ -158,7 +158,7 @@ impl Order {
 
     /// RFC 9113 §5.1: before a stream begins nothing comes on it. We begin none.
     const fn not_idle(&self, stream: u32) -> Result<(), Disorder> {
-        let is_idle = stream > self.last_stream || (stream != 0 && stream % 2 == 0);
+        let is_idle = stream > self.last_stream || (stream != 0 && stream.is_multiple_of(2));
         if is_idle { Err(Disorder::Protocol) } else { Ok(()) }
     }
 }

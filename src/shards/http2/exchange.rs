@@ -26,7 +26,7 @@ use crate::shards::finish::{Finished, finish};
 use crate::shards::guard::guard;
 use crate::shards::migrate::Streak;
 use crate::shards::opening::{body_max, open, unread};
-use crate::shards::pipeline::{Arrival, serve};
+use crate::shards::pipeline::serve;
 use crate::shards::room::Room;
 
 use super::stage::{Asked, Broken, Gather, Last, Respond, Sending, Stage, Streaming, Waiting};
@@ -126,7 +126,7 @@ impl Exchange {
     fn gather(&mut self, parts: Parts, body: RecvStream, mut respond: Respond) -> Option<Stage> {
         let mut table = FieldTable::new();
         let opened = Head::read(&parts, &mut table, &self.limits).and_then(|head| {
-            let bytes_max = body_max(&self.desk, head.method, &head.path)?;
+            let bytes_max = body_max(&self.desk, self.peer.door, head.method, &head.path)?;
             match head.content_length {
                 Some(length) if length > bytes_max as u64 => Err(Fault::BodyTooLarge { bytes_max }.into()),
                 length => Ok((bytes_max, length.unwrap_or(0), head.expects_continue)),
@@ -178,7 +178,7 @@ impl Exchange {
         let bytes_in = head.bytes + content.len();
         let request = head.with(content);
         let open = open(desk, &request, bytes_in);
-        let from = Arrival { ip: self.peer.key, id: open.id };
+        let from = self.peer.arrival(open.id);
         let mut booking = Booking::begin(desk, self.peer.addr, open);
         let outcome = guard(desk, from.id, || serve(desk, from, request, &mut booking.tag));
         self.streak.saw(booking.tag.user);
