@@ -78,16 +78,21 @@ impl Meter {
         Self { seen: [0; SEEN_BYTES_MAX], seen_len: 0, skip, settings: 0, in_block: false }
     }
 
-    /// Tells `look` of every frame whose telling part ends in `bytes`. The bytes of a connection may be cut anywhere. Ends
+    /// Tells `look` of every frame whose telling part ends in `bytes`, and where in them the frame begins, unless it began
+    /// before. The bytes of a connection may be cut anywhere. Ends
     /// where `look` says so, and then says how many of the bytes stand before the frame that it broke off at.
-    pub fn pass(&mut self, bytes: &[u8], mut look: impl FnMut(Passing) -> ControlFlow<()>) -> Option<usize> {
-        let (mut rest, mut began) = (bytes, 0);
+    pub fn pass(
+        &mut self,
+        bytes: &[u8],
+        mut look: impl FnMut(Passing, Option<usize>) -> ControlFlow<()>,
+    ) -> Option<usize> {
+        let (mut rest, mut began) = (bytes, None);
         while !rest.is_empty() {
             let skipped = (self.skip as usize).min(rest.len());
             self.skip -= skipped as u32;
             rest = rest.split_at(skipped).1;
             if self.seen_len == 0 && self.settings == 0 {
-                began = bytes.len() - rest.len();
+                began = Some(bytes.len() - rest.len());
             }
             let have = usize::from(self.seen_len);
             let (taken, left) = rest.split_at((self.wanted() - have).min(rest.len()));
@@ -95,8 +100,8 @@ impl Meter {
             self.seen_len += taken.len() as u8;
             rest = left;
             // What is wanted grows once, when the head is whole and says that its payload tells more.
-            if usize::from(self.seen_len) == self.wanted() && look(self.take()).is_break() {
-                return Some(began);
+            if usize::from(self.seen_len) == self.wanted() && look(self.take(), began).is_break() {
+                return Some(began.unwrap_or(0));
             }
         }
         None
@@ -106,6 +111,12 @@ impl Meter {
     #[must_use]
     pub const fn is_amid(&self) -> bool {
         self.skip > 0 || self.seen_len > 0 || self.settings > 0 || self.in_block
+    }
+
+    /// How many bytes to come belong to frames that have begun; `None`: within the head of one.
+    #[must_use]
+    pub const fn bytes_to_next(&self) -> Option<u32> {
+        if self.seen_len > 0 { None } else { Some(self.skip + self.settings) }
     }
 
     /// How many bytes have to be seen at once.
@@ -184,7 +195,7 @@ mod tests {
         let run = |parts: &[&[u8]]| {
             let (mut meter, mut all) = (Meter::after(skip), Vec::new());
             for part in parts {
-                let whole = meter.pass(part, |passing| {
+                let whole = meter.pass(part, |passing, _| {
                     all.push(passing);
                     ControlFlow::Continue(())
                 });
@@ -246,7 +257,7 @@ mod tests {
         let first = frame(kind::PING, 0, &[1; 8]);
         let settings = frame(kind::SETTINGS, 0, &[0, 4, 0, 1, 0, 0, 0, 4, 0xff, 0, 0, 0]);
         let bytes = [&first[..], &settings, &first].concat();
-        let unwanted = |passing| match passing {
+        let unwanted = |passing, _| match passing {
             Passing::Setting { value, .. } if value > 0x7fff_ffff => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         };
@@ -261,7 +272,7 @@ mod tests {
         let mut meter = Meter::after(2);
         assert!(meter.is_amid());
         let mut pass = |bytes: &[u8]| {
-            meter.pass(bytes, |_| ControlFlow::Continue(()));
+            meter.pass(bytes, |_, _| ControlFlow::Continue(()));
             meter.is_amid()
         };
         assert!(!pass(b"PR"));

@@ -2,6 +2,7 @@
 //! themselves, HPACK and flow control are the `h2` crate's.
 //! Never here: sockets, clocks, a second opinion on what a request may be: targets, hosts and lengths are read as in HTTP/1.
 
+pub mod block;
 pub mod budget;
 pub mod head;
 pub mod meter;

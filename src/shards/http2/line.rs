@@ -17,8 +17,9 @@ use crate::core::config::checked::Http2;
 use crate::core::flood::Flood;
 use crate::core::time::Tick;
 use crate::proto::http2::PREFACE;
+use crate::proto::http2::block::blames_a_field;
 use crate::proto::http2::budget::Budget;
-use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, kind};
+use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, kind};
 use crate::proto::http2::order::{Disorder, Order};
 use crate::proto::http2::payload::Payload;
 
@@ -38,6 +39,8 @@ pub struct Line {
     library: Library,
     pub pipe: Pipe,
     from_client: Meter,
+    /// Where in what was fed last the first whole frame begins.
+    first_frame: Option<u32>,
     to_client: Meter,
     /// Bytes at the front of what is to be sent that have been counted.
     counted: usize,
@@ -78,6 +81,7 @@ impl Line {
             library: Library::Greets(Box::new(handshake)),
             pipe,
             from_client: Meter::after(PREFACE.len() as u32),
+            first_frame: None,
             to_client: Meter::after(0),
             counted: 0,
             order: Order::default(),
@@ -92,16 +96,27 @@ impl Line {
     /// They are out of order, or one flood too many.
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
+        self.first_frame = self.from_client.bytes_to_next();
         let Self { order, budget, .. } = self;
-        let broken_off = self.from_client.pass(&bytes, |passing| {
+        let mut empty = Vec::new();
+        let broken_off = self.from_client.pass(&bytes, |passing, began| {
             judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
-                Passing::Frame(frame) => budget.received(frame, now).map_err(Offence::Flood),
+                Passing::Frame(frame) => {
+                    empty.extend(began.filter(|_| is_empty_data(&frame)));
+                    budget.received(frame, now).map_err(Offence::Flood)
+                }
                 Passing::Setting { .. } => Ok(()),
             });
             if judged.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         if let Some(len) = broken_off {
             bytes.truncate(len);
+        }
+        // The library bears a hundred of them in the whole life of a connection. They say nothing, and the budget counts them.
+        for at in empty.into_iter().rev() {
+            if at + HEAD_BYTES <= bytes.len() {
+                bytes.drain(at..at + HEAD_BYTES);
+            }
         }
         self.pipe.ends().feed(bytes);
         judged
@@ -116,7 +131,7 @@ impl Line {
         let budget = &mut self.budget;
         let ends = self.pipe.ends();
         let fresh = ends.outbound.get(self.counted..).unwrap_or_default();
-        self.to_client.pass(fresh, |passing| {
+        self.to_client.pass(fresh, |passing, _| {
             if let (Passing::Frame(frame), Ok(())) = (passing, judged) {
                 judged = budget.sent(frame, now);
             }
@@ -128,7 +143,8 @@ impl Line {
 
     /// So many bytes have left.
     pub const fn sent(&mut self, bytes: usize) {
-        self.counted -= bytes;
+        // The last words of a connection leave uncounted.
+        self.counted = self.counted.saturating_sub(bytes);
     }
 
     /// Requests were answered, answers given up.
@@ -198,18 +214,32 @@ impl Line {
         speaks && !self.is_amid() && self.counted == 0 && self.pipe.ends().is_drained() && !self.has_streams()
     }
 
+    /// Nothing but a header block is left that the library can mean, see `Order`; RFC 9113 §4.3 has a name for one that does
+    /// not decode.
+    fn name_refused_block(&self) {
+        let mut ends = self.pipe.ends();
+        let frames = self.first_frame.and_then(|at| ends.fed().get(at as usize..));
+        if !frames.is_some_and(blames_a_field) {
+            rename_goodbye(&mut ends.outbound, Reason::COMPRESSION_ERROR);
+        }
+    }
+
     fn end(&mut self, result: Result<(), ::h2::Error>) -> Heard {
         if let (Library::Speaks(_), Err(error)) = (&self.library, &result)
             && error.is_library()
             && error.reason() == Some(Reason::PROTOCOL_ERROR)
             && self.order.is_known()
         {
-            // RFC 9113 §4.3: nothing else is left that it can mean, see `Order`.
-            rename_goodbye(&mut self.pipe.ends().outbound, Reason::COMPRESSION_ERROR);
+            self.name_refused_block();
         }
         self.library = Library::Over;
         Heard::End(result)
     }
+}
+
+/// DATA that neither carries a byte, nor pads, nor ends its stream.
+const fn is_empty_data(frame: &Seen) -> bool {
+    frame.kind == kind::DATA && frame.flags == 0 && frame.bytes == 0
 }
 
 /// Puts another reason into the GOAWAY that was written last.

@@ -49,6 +49,11 @@ impl Ends {
         (self.inbound, self.taken) = (buf, 0);
     }
 
+    /// What was laid out last, read or not.
+    pub fn fed(&self) -> &[u8] {
+        &self.inbound
+    }
+
     /// The buffer that the library has read to its end.
     pub fn take_drained(&mut self) -> Vec<u8> {
         debug_assert!(self.is_drained(), "bytes that nobody has read");

@@ -60,7 +60,8 @@ impl Places {
 
     /// Goes on with the streams that were woken. False when there were none.
     pub fn go_on_ready(&mut self, exchange: &mut Exchange) -> bool {
-        let Some(ready) = self.ready.as_ref().filter(|_| self.taken > 0) else { return false };
+        // Also with no place taken: a stream may have been woken and then given up, and its bit would never be at rest.
+        let Some(ready) = &self.ready else { return false };
         let mut any = false;
         for place in ready.take() {
             if let Some(stage) = self.places.get_mut(place).and_then(Option::take) {
