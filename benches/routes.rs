@@ -14,9 +14,9 @@ fn route(path: String, method: Method) -> Arc<Route> {
         path,
         methods: vec![method],
         auth: Auth::Token,
-        client_certificate: ClientCertificates::Off,
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
+        client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
