@@ -92,7 +92,8 @@ class Site:
         path = self.path if method == b"GET" else self.post_path
         verb = b"\x82" if method == b"GET" else b"\x83"
         scheme = b"\x87" if self.tls else b"\x86"
-        authority = f"{self.addr[0]}:{self.addr[1]}".encode()
+        host = f"[{self.addr[0]}]" if ":" in self.addr[0] else self.addr[0]
+        authority = f"{host}:{self.addr[1]}".encode()
         return verb + scheme + b"\x01" + text(authority) + b"\x04" + text(path.encode())
 
     def get(self, stream: int) -> bytes:
