@@ -15,7 +15,8 @@ use crate::core::ids::RequestId;
 use crate::core::ledger::CloseReason;
 use crate::net::driver::yield_once;
 use crate::net::sockets::End;
-use crate::net::stream::{Received, RecvError, SendError, Stream};
+use crate::net::stream::{Received, RecvError, SendError};
+use crate::net::transport::Transport;
 use crate::proto::http1::{
     Awaiting, BodyMode, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding, Version, Wire,
 };
@@ -29,14 +30,14 @@ use super::pipeline::{Arrival, serve};
 use super::room::Room;
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+pub const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
 /// requests fit Linux' largest default receive buffer, 6 MiB.
 const LAST_ANSWERS_MAX: u32 = 1 << 16;
 
 pub struct Conversation {
-    stream: Stream,
+    transport: Transport,
     desk: Rc<Desk>,
     machine: Machine,
     answers: Answers,
@@ -84,7 +85,7 @@ struct Streaming {
 }
 
 impl Conversation {
-    pub fn new(stream: Stream, desk: Rc<Desk>, peer: Peer) -> Self {
+    pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer) -> Self {
         let server = &desk.common.service.config.server;
         let limits = Limits {
             head_bytes_max: server.head_bytes_max,
@@ -95,7 +96,7 @@ impl Conversation {
         let awaiting = Awaiting::Request;
         let machine = Machine::new(limits);
         Self {
-            stream,
+            transport,
             desk,
             machine,
             answers,
@@ -107,9 +108,9 @@ impl Conversation {
         }
     }
 
-    /// The stream, when the conversation has ended.
-    pub fn into_stream(self) -> Stream {
-        self.stream
+    /// What carried the conversation, when it has ended.
+    pub fn into_transport(self) -> Transport {
+        self.transport
     }
 
     /// Bytes of a request that has not begun to be read, for whoever serves the connection next.
@@ -120,7 +121,7 @@ impl Conversation {
     pub async fn run(&mut self) -> Ending {
         self.set_read_deadline();
         loop {
-            let input = match self.stream.recv().await {
+            let input = match self.transport.recv().await {
                 Ok(input) => input,
                 Err(RecvError::End(End::Closed)) => return Ending::AtOnce(CloseReason::ClientClosed),
                 Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
@@ -193,12 +194,12 @@ impl Conversation {
                 Step::GoOn
             }
             Event::Request { request, wire } => {
-                let open = open(desk, &request, wire, std::mem::take(&mut self.bytes_in));
+                let open = open(desk, &request, std::mem::take(&mut self.bytes_in));
                 // The next head has a deadline of its own.
                 self.awaiting = Awaiting::Request;
                 let id = open.id;
                 let from = Arrival { ip: self.answers.peer.key, id };
-                let tag = self.answers.begin(open);
+                let tag = self.answers.begin(open, wire);
                 let outcome = guard(desk, id, || serve(desk, from, request, tag));
                 self.streak.saw(tag.user);
                 let result = match outcome {
@@ -213,7 +214,7 @@ impl Conversation {
                 self.answered(result)
             }
             Event::Fault { fault, wire } => {
-                self.answers.begin(unread(desk, wire, std::mem::take(&mut self.bytes_in)));
+                self.answers.begin(unread(desk, std::mem::take(&mut self.bytes_in)), wire);
                 self.answers.answer(Err(fault), Follows::Nothing);
                 Step::Close(CloseReason::Fault)
             }
@@ -245,11 +246,11 @@ impl Conversation {
         let id = self.answers.begun().id;
         let config = &self.desk.common.service.config.server;
         let deadline = self.desk.tick().after(config.request_timeout);
-        self.stream.set_deadline(Some(deadline));
+        self.transport.set_deadline(Some(deadline));
         let result = poll_fn(|cx| match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
             Ok(Poll::Ready(result)) => Poll::Ready(result),
             Err(panicked) => Poll::Ready(Err(panicked)),
-            Ok(Poll::Pending) if self.stream.timed_out() && self.desk.tick() >= deadline => {
+            Ok(Poll::Pending) if self.transport.timed_out() && self.desk.tick() >= deadline => {
                 Poll::Ready(Err(Fault::Timeout(backend)))
             }
             Ok(Poll::Pending) => Poll::Pending,
@@ -283,13 +284,13 @@ impl Conversation {
             return Follows::More;
         }
         self.last_answers += 1;
-        let on = self.last_answers < LAST_ANSWERS_MAX && (self.behind > 0 || self.stream.has_unread());
+        let on = self.last_answers < LAST_ANSWERS_MAX && (self.behind > 0 || self.transport.has_unread());
         if on { Follows::More } else { Follows::Nothing }
     }
 
     /// Whether nothing of a request is here or on its way.
     fn rests(&self) -> bool {
-        self.awaiting == Awaiting::Request && !self.stream.has_unread()
+        self.awaiting == Awaiting::Request && !self.transport.has_unread()
     }
 
     async fn send_stream(&mut self, streaming: Streaming) -> Result<Option<CloseReason>, SendError> {
@@ -319,9 +320,9 @@ impl Conversation {
     /// The next piece, guarded and awaited as long as a request may wait.
     async fn next_piece(&self, id: RequestId, chunks: &mut Chunks) -> Option<Result<Vec<u8>, Fault>> {
         let deadline = self.desk.tick().after(self.desk.common.service.config.server.request_timeout);
-        self.stream.set_deadline(Some(deadline));
+        self.transport.set_deadline(Some(deadline));
         poll_fn(|cx| match guard(&self.desk, id, || Ok(chunks.0.poll_next_unpin(cx))) {
-            Ok(Poll::Pending) if self.stream.timed_out() => Poll::Ready(Some(Err(Fault::Timeout(Backend::Owner)))),
+            Ok(Poll::Pending) if self.transport.timed_out() => Poll::Ready(Some(Err(Fault::Timeout(Backend::Owner)))),
             Ok(polled) => polled,
             Err(panicked) => Poll::Ready(Some(Err(panicked))),
         })
@@ -330,10 +331,10 @@ impl Conversation {
 
     /// Sends what is collected. The deadline starts afresh whenever the client has made room.
     async fn flush(&mut self) -> Result<(), SendError> {
-        while !self.answers.flush_now(&self.stream)? {
+        while !self.answers.flush_now(&mut self.transport)? {
             let wait = self.desk.common.service.config.server.write_timeout;
-            self.stream.set_deadline(Some(self.desk.tick().after(wait)));
-            self.stream.writable().await?;
+            self.transport.set_deadline(Some(self.desk.tick().after(wait)));
+            self.transport.writable().await?;
         }
         Ok(())
     }
@@ -347,7 +348,7 @@ impl Conversation {
             Awaiting::Body => Fault::BodyTimeout,
         };
         let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
-        self.answers.begin(unread(&self.desk, wire, std::mem::take(&mut self.bytes_in)));
+        self.answers.begin(unread(&self.desk, std::mem::take(&mut self.bytes_in)), wire);
         self.answers.answer(Err(fault), Follows::Nothing);
         match self.flush().await {
             Ok(()) => Ending::Gently(CloseReason::Timeout),
@@ -371,6 +372,6 @@ impl Conversation {
             Awaiting::Head => server.head_timeout,
             Awaiting::Body => server.body_timeout,
         };
-        self.stream.set_deadline(Some(self.desk.tick().after(wait)));
+        self.transport.set_deadline(Some(self.desk.tick().after(wait)));
     }
 }

@@ -3,8 +3,11 @@
 
 mod accept;
 mod answers;
+mod booking;
 mod connection;
 pub mod control;
+pub mod door;
+mod finish;
 mod guard;
 mod mesh;
 mod migrate;
@@ -12,5 +15,6 @@ pub mod node;
 pub mod opening;
 mod pipeline;
 pub mod plan;
+mod proxy_header;
 mod room;
 mod shard;

@@ -32,6 +32,7 @@ use crate::net::entropy::{random, random_u64};
 use crate::net::listener;
 
 use super::control::{Control, Phase};
+use super::door::{DoorKind, OpenDoor};
 use super::mesh::Mailbox;
 use super::plan::{Plan, allowed_cpus, plan};
 use super::shard::{Seed, spawn};
@@ -41,7 +42,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
 /// A running node. Dropping it without `drain` stops the shards where they are.
 pub struct Node {
-    addr: SocketAddr,
+    doors: Vec<(DoorKind, SocketAddr)>,
     drain_timeout: Duration,
     control: Arc<Control>,
     ledgers: Vec<Arc<ShardLedger>>,
@@ -90,13 +91,12 @@ impl Node {
         let cpus = allowed_cpus().map_err(|error| NodeError::Host(error.to_string()))?;
         let plan = plan(&config.server.shards, &cpus).map_err(NodeError::Plan)?;
         let service = Service::build(config.clone(), &parts.registry).map_err(NodeError::Config)?;
-        let listeners = listeners(config.server.listen, plan.len())?;
-        let addr = local_addr(&listeners, config.server.listen);
+        let doors = open_doors(&config, plan.len())?;
         let (backends, threads) = backends::start(&config).map_err(NodeError::Backend)?;
         let common = Arc::new(common(service, backends, plan.len()));
         let zero = ClockZero::now();
         let mut node = Self {
-            addr,
+            doors: doors.iter().map(|door| (door.kind, door.addr)).collect(),
             drain_timeout: config.server.drain_timeout,
             control: Arc::new(Control::new(Vec::new())),
             ledgers: Vec::new(),
@@ -105,14 +105,23 @@ impl Node {
             common: Some(common.clone()),
             threads: Some(threads),
         };
-        node.start_shards(Batch { plan, listeners, zero, common, access: parts.access })?;
+        node.start_shards(Batch { plan, doors, zero, common, access: parts.access })?;
         Ok(node)
     }
 
-    /// The address that really listens, for a configured port of zero.
+    /// The address that really listens behind a kind of door, for a configured port of zero. `None`: there is none.
     #[must_use]
-    pub const fn addr(&self) -> SocketAddr {
-        self.addr
+    pub fn door(&self, kind: DoorKind) -> Option<SocketAddr> {
+        self.doors.iter().find(|(open, _)| *open == kind).map(|(_, addr)| *addr)
+    }
+
+    /// Where HTTP is spoken in the clear.
+    ///
+    /// # Panics
+    /// When it is spoken nowhere.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.door(DoorKind::Plain).expect("the configuration has a plain door")
     }
 
     /// The books of the shards, in the order of their ids.
@@ -147,7 +156,7 @@ impl Node {
     }
 
     fn start_shards(&mut self, batch: Batch) -> Result<(), NodeError> {
-        let Batch { plan, listeners, zero, common, access } = batch;
+        let Batch { plan, mut doors, zero, common, access } = batch;
         let mut boxes = Vec::new();
         for _ in &plan {
             boxes.push(Mailbox::new(Arc::new(Doorbell::new().map_err(|error| NodeError::Host(error.to_string()))?)));
@@ -156,7 +165,7 @@ impl Node {
         self.control = Arc::new(Control::new(boxes.iter().map(|mailbox| mailbox.doorbell().clone()).collect()));
         let routes = common.service.config.routes.len();
         let (ready, started) = bounded(plan.len());
-        for ((index, cpu), listener) in plan.into_iter().enumerate().zip(listeners) {
+        for (index, cpu) in plan.into_iter().enumerate() {
             let id = ShardId(index as u16);
             let ledger = Arc::new(ShardLedger::new(id, routes));
             self.ledgers.push(ledger.clone());
@@ -166,7 +175,7 @@ impl Node {
                 common: common.clone(),
                 boxes: boxes.clone(),
                 control: self.control.clone(),
-                listener,
+                doors: doors.iter_mut().filter_map(|door| Some((door.kind, door.listeners.pop()?))).collect(),
                 ledger,
                 zero,
                 access: access.clone(),
@@ -204,13 +213,22 @@ impl Drop for Node {
 /// What the shards are started with.
 struct Batch {
     plan: Plan,
-    listeners: Vec<TcpListener>,
+    doors: Vec<OpenDoor>,
     zero: ClockZero,
     common: Arc<Common>,
     access: Option<Sender<AccessRecord>>,
 }
 
-/// One door per shard on the same port. A port of zero becomes a free one, the same for all.
+/// Every address that the configuration names.
+fn open_doors(config: &Config, shards: usize) -> Result<Vec<OpenDoor>, NodeError> {
+    let open = |(kind, addr)| {
+        let listeners = listeners(addr, shards)?;
+        Ok(OpenDoor { kind, addr: local_addr(&listeners, addr), listeners })
+    };
+    [(DoorKind::Plain, config.server.listen)].into_iter().map(open).collect()
+}
+
+/// One socket per shard on the same port. A port of zero becomes a free one, the same for all.
 fn listeners(addr: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, NodeError> {
     let failed = |error| NodeError::Listen { addr, error };
     // Doors of ours share the port among themselves, but a port that somebody else listens on is a mistake, not a share.

@@ -1,4 +1,4 @@
-//! How a request begins: its identity, its entry in the books, the bound of its body.
+//! How a request begins: its identity, and the bound of its body.
 //! Never here: what it is answered.
 
 use crate::actions::desk::Desk;
@@ -6,22 +6,18 @@ use crate::core::fault::Fault;
 use crate::core::ids::RequestId;
 use crate::core::method::Method;
 use crate::core::routes::Found;
-use crate::proto::http1::Wire;
 use crate::proto::request::{Header, Request, header};
 
-use super::answers::Open;
+use super::booking::Open;
 
 /// A request whose head and body are here.
-pub fn open(desk: &Desk, request: &Request<'_>, wire: Wire, bytes_in: usize) -> Open {
-    desk.ledger.request_started();
-    let method = Some(request.method);
-    Open { id: request_id(desk, request.headers), method, wire, began: desk.tick(), bytes_in }
+pub fn open(desk: &Desk, request: &Request<'_>, bytes_in: usize) -> Open {
+    Open { id: request_id(desk, request.headers), method: Some(request.method), began: desk.tick(), bytes_in }
 }
 
 /// A request that could not be read has nothing but an identity.
-pub fn unread(desk: &Desk, wire: Wire, bytes_in: usize) -> Open {
-    desk.ledger.request_started();
-    Open { id: own_request_id(desk), method: None, wire, began: desk.tick(), bytes_in }
+pub fn unread(desk: &Desk, bytes_in: usize) -> Open {
+    Open { id: own_request_id(desk), method: None, began: desk.tick(), bytes_in }
 }
 
 /// The client's identity when it is well formed, else one of ours.

@@ -35,6 +35,7 @@ use crate::proto::json::parse::Scratch;
 
 use super::accept::door;
 use super::control::{Control, Phase};
+use super::door::DoorKind;
 use super::mesh::{Mailbox, Mesh};
 
 /// glommio's own rings carry nothing: the driver takes the thread.
@@ -56,7 +57,7 @@ pub struct Seed {
     pub common: Arc<Common>,
     pub boxes: Arc<[Mailbox]>,
     pub control: Arc<Control>,
-    pub listener: TcpListener,
+    pub doors: Vec<(DoorKind, TcpListener)>,
     pub ledger: Arc<ShardLedger>,
     pub zero: ClockZero,
     pub access: Option<Sender<AccessRecord>>,
@@ -68,7 +69,7 @@ struct Shard {
     desk: Rc<Desk>,
     mesh: Mesh,
     control: Arc<Control>,
-    door: Cell<Option<ListenerKey>>,
+    doors: RefCell<Vec<ListenerKey>>,
     phase: Cell<Phase>,
 }
 
@@ -129,9 +130,9 @@ impl Shard {
         let driver = Driver::new(limits, doorbell, seed.zero)?;
         let mesh = Mesh::new(seed.boxes.clone(), seed.id);
         let desk = Rc::new(desk(&seed, driver.clone(), mesh.clone()));
-        let key = driver.listen(seed.listener, door(&desk));
-        let shard =
-            Self { desk, mesh, control: seed.control, door: Cell::new(Some(key)), phase: Cell::new(Phase::Serving) };
+        let listen = |(kind, listener)| driver.listen(listener, door(&desk, kind));
+        let doors = RefCell::new(seed.doors.into_iter().map(listen).collect());
+        let shard = Self { desk, mesh, control: seed.control, doors, phase: Cell::new(Phase::Serving) };
         Ok((shard, driver))
     }
 
@@ -146,7 +147,7 @@ impl Shard {
 
     fn drain(&self) {
         self.desk.front.draining.set(true);
-        if let Some(door) = self.door.take() {
+        for door in self.doors.take() {
             self.desk.driver.close_door(door);
         }
         self.desk.driver.interrupt_waits();

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use crate::core::ids::AppId;
 use crate::core::method::Method;
+use crate::core::network::Network;
 
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
+    pub proxy_protocol: ProxyProtocol,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -61,6 +63,24 @@ pub enum Shards {
     Auto,
     Count(usize),
     Cpus(Vec<usize>),
+}
+
+/// What a balancer in front says about the connections that it passes on.
+#[derive(Debug)]
+pub struct ProxyProtocol {
+    pub mode: ProxyMode,
+    /// Never empty unless the mode is `Off`.
+    pub trusted: Vec<Network>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyMode {
+    /// A header is what it looks like to HTTP: malformed.
+    Off,
+    /// Who is trusted may send one; everybody else is a client of our own.
+    Optional,
+    /// Only who is trusted may connect, and each connection begins with one.
+    Required,
 }
 
 #[derive(Debug)]

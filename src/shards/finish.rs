@@ -1,0 +1,28 @@
+//! What an action or a guard says becomes the reply that leaves, whatever protocol carries it.
+//! Never here: bytes of a protocol.
+
+use crate::core::fault::Fault;
+use crate::core::ids::RequestId;
+use crate::proto::reply::Reply;
+
+/// A reply as it leaves.
+pub struct Finished {
+    pub reply: Reply,
+    /// Of the fault that it tells.
+    pub fault_code: Option<u32>,
+    /// Whether the connection cannot go on after it, where requests follow each other on it.
+    pub closes: bool,
+}
+
+/// Turns the result of a request into its reply.
+#[must_use]
+pub fn finish(id: RequestId, result: Result<Reply, Fault>) -> Finished {
+    match result {
+        Ok(reply) => Finished { reply, fault_code: None, closes: false },
+        Err(fault) => Finished {
+            reply: Reply::from_fault(&fault, id.as_str()),
+            fault_code: Some(fault.verdict().code),
+            closes: fault.closes(),
+        },
+    }
+}
