@@ -1,8 +1,11 @@
-//! Bytes ⇄ types: HTTP/1, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, content codings, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
+pub mod compress;
 pub mod http1;
 pub mod json;
 pub mod reply;
 pub mod request;
+pub mod variants;
 pub mod wechat;
+pub mod wishes;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::coding::CodingSet;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
 
@@ -22,6 +23,7 @@ pub struct Config {
     pub token: TokenPolicy,
     pub limiter: Limiter,
     pub cache: CachePolicy,
+    pub compression: Compression,
     pub database: Database,
     pub queries: BTreeMap<String, Arc<Query>>,
     pub transactions: BTreeMap<String, Arc<Transaction>>,
@@ -153,6 +155,14 @@ pub struct Rate {
 pub struct CachePolicy {
     /// Per shard.
     pub bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub struct Compression {
+    /// Of answers.
+    pub codings: CodingSet,
+    /// Shorter bodies leave as they are.
+    pub bytes_min: usize,
 }
 
 #[derive(Debug)]
@@ -301,6 +311,8 @@ pub struct Route {
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
     pub body_bytes_max: usize,
+    /// Codings in which the body may come.
+    pub request_codings: CodingSet,
     pub action: ActionSpec,
 }
 
@@ -315,6 +327,14 @@ pub enum Auth {
 pub struct ActionSpec {
     pub kind: String,
     pub value: toml::Value,
+}
+
+impl Compression {
+    /// Memory that variants of a kept body may take; whoever keeps it counts it from the start.
+    #[must_use]
+    pub const fn variants_room(&self, body_bytes: usize) -> usize {
+        if self.codings.is_empty() || body_bytes < self.bytes_min { 0 } else { body_bytes }
+    }
 }
 
 impl KeyTemplate {

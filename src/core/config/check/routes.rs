@@ -16,7 +16,9 @@ use crate::core::config::units;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
-pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "action"];
+use super::compression::{check_decoding, codings};
+
+pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "request_encoding", "action"];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -51,15 +53,21 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
     });
     let (openid_limits, ip_limits) = limits(section, auth, targets.openid_limit);
     let range = 0..=bounds::BODY_BYTES_CEILING;
+    let body_bytes_max = section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
+        size(value, &range, "a body is held in memory whole")
+    });
+    let request_codings = codings(section, "request_encoding");
+    if !request_codings.is_empty() {
+        check_decoding(section, body_bytes_max);
+    }
     Route {
         path: section.text("path").unwrap_or_default().to_owned(),
         methods: section.read("method", Vec::new(), methods),
         auth,
         openid_limits,
         ip_limits,
-        body_bytes_max: section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
-            size(value, &range, "a body is held in memory whole")
-        }),
+        body_bytes_max,
+        request_codings,
         action: section.read("action", ActionSpec { kind: String::new(), value: Value::Boolean(false) }, action),
     }
 }
