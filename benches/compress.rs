@@ -1,11 +1,17 @@
 //! Compression of a 9 KB list and a 1 KB product: each recipe once, and what an answer costs whose variant is there.
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use tidegate::core::coding::Coding;
+use tidegate::core::coding::{Coding, CodingSet};
 use tidegate::proto::compress::{Effort, Encoders, Recipe, decode};
+use tidegate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
+use tidegate::proto::reply::{Body, Compression, Rendered, Reply};
+use tidegate::proto::request::Header;
+use tidegate::proto::variants::{Known, Variant};
+use tidegate::proto::wishes::Wishes;
 
 fn product(id: u64, words: usize) -> String {
     const WORDS: [&str; 12] =
@@ -53,6 +59,46 @@ fn encode(bench: &mut Criterion) {
     }
 }
 
+/// A phone's head read for its wishes, and the answer written: as it is, and from a variant that is there.
+fn answer(bench: &mut Criterion) {
+    let field = |name: &'static str, value: &'static str| Header { name, value: value.as_bytes() };
+    let head = [
+        field("Host", "shop.example.com"),
+        field("Connection", "keep-alive"),
+        field("Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
+        field("content-type", "application/json"),
+        field("Accept-Encoding", "gzip,compress,br,deflate"),
+        field("User-Agent", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) MicroMessenger/8.0.50"),
+        field("Referer", "https://servicewechat.com/wx4f4bc4dec97d474b/12/page-frame.html"),
+    ];
+    let every: CodingSet = Coding::ALL.into_iter().collect();
+    let wire = Wire { version: Version::Http11, persistence: Persistence::KeepAlive, body: BodyMode::Send };
+    let cx = ReplyContext { date: b"Sun, 06 Nov 1994 08:49:37 GMT", request_id: "0123456789abcdef", wire };
+    let mut out = Vec::with_capacity(64 * 1024);
+    bench.bench_function("wishes of a phone", |bench| bench.iter(|| Wishes::of(black_box(&head), every)));
+    for (name, body) in bodies() {
+        let rendered = Arc::new(Rendered::json(body));
+        let mut group = bench.benchmark_group(format!("hit {name}"));
+        let mut write = |name: &str, body: &dyn Fn() -> Body| {
+            group.bench_function(name, |bench| {
+                bench.iter(|| {
+                    let reply = Reply { compression: Compression::Negotiated, ..Reply::json(body()) };
+                    out.clear();
+                    write_reply(&mut out, black_box(&reply), &cx);
+                });
+            });
+        };
+        write("identity", &|| Body::Shared(rendered.clone()));
+        for coding in [Coding::Br, Coding::Gzip] {
+            let recipe = Recipe { coding, effort: Effort::Kept };
+            let body = Encoders::default().encode(recipe, &rendered.body).expect("text becomes smaller");
+            let variant = Variant { body: body.into(), etag: recipe.tag(&rendered.etag).into() };
+            assert_eq!(rendered.variants.keep(coding, Some(variant)), Known::Made);
+            write(coding.name(), &|| Body::Variant(rendered.clone(), coding));
+        }
+    }
+}
+
 fn decode_requests(bench: &mut Criterion) {
     let (_, body) = bodies().into_iter().nth(1).expect("three bodies");
     let mut encoders = Encoders::default();
@@ -66,6 +112,6 @@ fn decode_requests(bench: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    targets = encode, decode_requests
+    targets = encode, answer, decode_requests
 }
 criterion_main!(benches);

@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn what_gains_nothing_or_is_too_long_stays() {
         check(b"", false);
-        check(&vec![b'x'; COMPRESS_GAIN_BYTES_MIN], false);
+        check(&[b'x'; COMPRESS_GAIN_BYTES_MIN], false);
         check(&vec![b'x'; COMPRESS_AT_ONCE_BYTES_MAX + 1], false);
         let mut state = 1_u64;
         let noise = std::iter::repeat_with(|| {

@@ -67,19 +67,14 @@ impl PieceEncoders {
     }
 }
 
-/// Each piece is encoded and flushed by itself, so that the client can read it as soon as it is sent.
+/// Each piece is encoded and flushed by itself, so that the client can read it as soon as it is sent. A long one becomes
+/// several.
 #[must_use]
 pub fn compress_pieces(chunks: Chunks, encoder: PieceEncoder) -> Chunks {
-    let pieces = stream::unfold((chunks, Some(encoder)), |(mut chunks, encoder)| async move {
-        let mut encoder = encoder?;
-        match chunks.0.next().await {
-            Some(Ok(piece)) => Some(match encoder.codec.piece(&piece) {
-                Ok(encoded) => (Ok(encoded), (chunks, Some(encoder))),
-                Err(_) => (Err(Fault::Internal), (chunks, None)),
-            }),
-            Some(Err(fault)) => Some((Err(fault), (chunks, None))),
-            None => Some((encoder.codec.end().map_err(|_| Fault::Internal), (chunks, None))),
-        }
+    let pieces = Pieces { chunks, piece: Vec::new(), at: 0, encoder: Some(encoder) };
+    let pieces = stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.next().await?;
+        Some((piece, pieces))
     });
     Chunks(pieces.boxed())
 }
@@ -93,6 +88,37 @@ pub fn compress_whole(body: Whole, encoder: PieceEncoder, gathered: Option<Gathe
         Some((piece, whole))
     });
     Chunks(pieces.boxed())
+}
+
+struct Pieces {
+    chunks: Chunks,
+    /// The one that is being encoded, and how far.
+    piece: Vec<u8>,
+    at: usize,
+    /// `None` at the end.
+    encoder: Option<PieceEncoder>,
+}
+
+impl Pieces {
+    async fn next(&mut self) -> Option<Result<Vec<u8>, Fault>> {
+        let mut encoder = self.encoder.take()?;
+        if self.at == self.piece.len() {
+            match self.chunks.0.next().await {
+                Some(Ok(piece)) => (self.piece, self.at) = (piece, 0),
+                Some(Err(fault)) => return Some(Err(fault)),
+                None => return Some(encoder.codec.end().map_err(|_| Fault::Internal)),
+            }
+        }
+        let end = self.piece.len().min(self.at + COMPRESS_AT_ONCE_BYTES_MAX);
+        let bytes = self.piece.get(self.at..end).unwrap_or_default();
+        self.at = end;
+        let is_whole = end == self.piece.len();
+        let encoded = if is_whole { encoder.codec.piece(bytes) } else { encoder.codec.part(bytes) };
+        if encoded.is_ok() {
+            self.encoder = Some(encoder);
+        }
+        Some(encoded.map_err(|_| Fault::Internal))
+    }
 }
 
 struct LongBody {

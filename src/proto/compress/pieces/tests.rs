@@ -74,6 +74,18 @@ fn a_piece_of_a_stream_can_be_read_when_it_is_there() {
 }
 
 #[test]
+fn a_long_piece_of_a_stream_becomes_several() {
+    let check = |bytes: usize, expect: usize| {
+        let pieces = whole(compress_pieces(source(vec![Ok(text(bytes))]), encoder(Coding::Gzip)));
+        assert_eq!(pieces.len(), expect + 1, "{bytes} bytes, and the end");
+        assert_eq!(decode(Coding::Gzip, &pieces.concat(), bytes).as_deref(), Ok(&text(bytes)[..]));
+    };
+    check(COMPRESS_AT_ONCE_BYTES_MAX, 1);
+    check(COMPRESS_AT_ONCE_BYTES_MAX + 1, 2);
+    check(3 * COMPRESS_AT_ONCE_BYTES_MAX, 3);
+}
+
+#[test]
 fn a_stream_that_breaks_has_no_end() {
     for coding in Coding::ALL {
         let broken = source(vec![Ok(b"first".to_vec()), Err(Fault::Overloaded), Ok(b"never".to_vec())]);
