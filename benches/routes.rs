@@ -16,6 +16,7 @@ fn route(path: String, method: Method) -> Arc<Route> {
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
         body_bytes_max: 0,
+        cors: None,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }
@@ -51,7 +52,7 @@ fn lookups(bench: &mut Criterion) {
         group.bench_function(name, |bench| {
             bench.iter(|| match router.find(black_box(method), black_box(path)) {
                 Found::Route { id, params, .. } => (id.0, params.get("id").map(str::len)),
-                Found::WrongMethod { allow } => (0, Some(allow.len())),
+                Found::WrongMethod { allow } | Found::Options { allow } => (0, Some(allow.len())),
                 Found::Unknown => (0, None),
             });
         });

@@ -48,6 +48,10 @@ const _: () = assert!(SHARDS_MAX * 32 <= VIRTUAL_SHARDS, "every shard must own e
 pub const MAILBOX_ITEMS_MAX: usize = 4096;
 /// Pending questions to one backend from the whole node.
 pub const LANE_ITEMS_MAX: usize = 4096;
+/// Origins of one CORS policy: compared one after the other, for requests of pages only.
+pub const CORS_ORIGINS_MAX: usize = 64;
+/// Headers that a CORS policy lets pages send; a preflight's answer lists them all.
+pub const CORS_HEADERS_MAX: usize = 32;
 /// Routes in one configuration; a route costs a row of counters per shard.
 pub const ROUTES_MAX: usize = 1024;
 /// Nesting of JSON in a request body. Our bodies are flat; 32 covers what later routes pass on.

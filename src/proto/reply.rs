@@ -77,6 +77,14 @@ impl Reply {
         self.headers.push(ReplyHeader { name, value: value.into() });
         self
     }
+
+    /// Names request headers on which this reply depends, beside those it names already.
+    pub fn vary(&mut self, on: &'static str) {
+        match self.headers.iter_mut().find(|header| header.name == "vary") {
+            Some(known) => known.value = format!("{}, {on}", known.value).into(),
+            None => self.headers.push(ReplyHeader { name: "vary", value: on.into() }),
+        }
+    }
 }
 
 fn fault_headers(fault: &Fault, retry: Retry) -> Vec<ReplyHeader> {

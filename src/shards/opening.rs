@@ -36,6 +36,8 @@ pub fn own_request_id(desk: &Desk) -> RequestId {
 pub fn body_max(desk: &Desk, method: Method, path: &str) -> Result<usize, Fault> {
     match desk.common.service.router.find(method, path) {
         Found::Route { route, .. } => Ok(route.body_bytes_max),
+        // What it might mean is nobody's affair; it is read and dropped.
+        Found::Options { .. } => Ok(desk.common.service.config.server.body_bytes_max),
         Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
         Found::Unknown => Err(Fault::RouteUnknown),
     }

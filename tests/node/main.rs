@@ -6,6 +6,8 @@ mod support;
 
 mod bounds;
 mod clients_leave;
+mod conformance;
+mod cors;
 mod drain;
 mod http;
 mod isolation;

@@ -2,6 +2,7 @@
 //! Defaults of knobs come from the embedded `tidegate.toml` and from nowhere else.
 //! Never here: a single section's keys, which live in the files below.
 
+mod cors;
 mod identity;
 mod knobs;
 mod proxy_protocol;
@@ -33,6 +34,7 @@ const ROOT: &[&str] = &[
     "database",
     "query",
     "transaction",
+    "cors",
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
@@ -109,6 +111,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let (limiter, openid_limit) = knobs::limiter(&root);
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
+    let cors = cors::policies(&root);
     let config = Config {
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
         ops: knobs::ops(&root),
@@ -120,7 +123,13 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         database: knobs::database(&root),
         routes: routes::routes(
             &root,
-            &routes::Targets { server: &server, openid_limit, queries: &queries, transactions: &transactions },
+            &routes::Targets {
+                server: &server,
+                openid_limit,
+                queries: &queries,
+                transactions: &transactions,
+                cors: &cors,
+            },
         ),
         server,
         limiter,

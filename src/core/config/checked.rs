@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::cors::CorsPolicy;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
 use crate::core::network::Network;
@@ -321,6 +322,8 @@ pub struct Route {
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
     pub body_bytes_max: usize,
+    /// Which pages of other origins may call it; `None`: none.
+    pub cors: Option<Arc<CorsPolicy>>,
     pub action: ActionSpec,
 }
 

@@ -219,6 +219,7 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
         body_bytes_max: 0,
+        cors: None,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
     };
     assert_eq!(route_label(&route), "GET,PUT /a/{id}");

@@ -163,6 +163,10 @@ fn line(rest: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Fault> {
             None => Err(Fault::Malformed("bare LF in a chunked body")),
         },
         None if window.len() == bytes_max => Err(Fault::Malformed("line in a chunked body is too long")),
+        // What follows a CR decides; there is no need to wait for a LF somewhere behind it.
+        None if memchr(b'\r', window).is_some_and(|at| at + 1 < window.len()) => {
+            Err(Fault::Malformed("bare CR in a chunked body"))
+        }
         None => Ok(None),
     }
 }

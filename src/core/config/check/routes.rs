@@ -13,10 +13,11 @@ use crate::core::config::checked::{
 use crate::core::config::error::Complaint;
 use crate::core::config::section::{Section, size, suggestion, text};
 use crate::core::config::units;
+use crate::core::cors::CorsPolicy;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
-pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "action"];
+pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "cors", "action"];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -25,6 +26,7 @@ pub(super) struct Targets<'a> {
     pub(super) openid_limit: Option<Rate>,
     pub(super) queries: &'a BTreeMap<String, Arc<Query>>,
     pub(super) transactions: &'a BTreeMap<String, Arc<Transaction>>,
+    pub(super) cors: &'a BTreeMap<String, Arc<CorsPolicy>>,
 }
 
 pub(super) fn routes(root: &Section<'_>, targets: &Targets<'_>) -> Vec<Arc<Route>> {
@@ -59,6 +61,13 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
         ip_limits,
         body_bytes_max: section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
             size(value, &range, "a body is held in memory whole")
+        }),
+        cors: section.read_or("cors", None, |value| {
+            let name = text(value)?;
+            let cure = || suggestion(name, targets.cors.keys().map(String::as_str));
+            let policy =
+                targets.cors.get(name).ok_or_else(|| Complaint::new("must name a declared [cors.NAME]", cure()))?;
+            Ok(Some(policy.clone()))
         }),
         action: section.read("action", ActionSpec { kind: String::new(), value: Value::Boolean(false) }, action),
     }
