@@ -8,6 +8,7 @@ mod bounds;
 mod clients_leave;
 mod conformance;
 mod cors;
+mod cuts;
 mod drain;
 mod http;
 mod isolation;

@@ -203,6 +203,8 @@ fn first_line(head: &[u8]) -> &[u8] {
 fn refuse(error: Error, head: &[u8], limits: &Limits) -> Fault {
     match error {
         Error::TooManyHeaders => Fault::HeadersTooMany { count_max: limits.headers_max },
+        // A byte that is never in a head would have been seen before the version if the head had come in pieces.
+        Error::Version if head.iter().any(|&b| is_never_in_head(b)) => Fault::Malformed("control byte in the head"),
         Error::Version if names_other_version(head) => Fault::VersionUnsupported,
         Error::Version => Fault::Malformed("HTTP version is malformed"),
         Error::HeaderName => Fault::Malformed("header name is not a token directly before a colon"),

@@ -137,6 +137,11 @@ fn write_common(out: &mut Vec<u8>, reply: &Reply, cx: &ReplyContext<'_>) {
     {
         write_field(out, "etag", &rendered.etag);
     }
+    // RFC 9111 §4.2.2: unless told otherwise, a cache makes up how long an answer is fresh; and nobody's rows belong into
+    // one that others share. A 304 says what its 200 would have said (RFC 9110 §15.4.5).
+    if matches!(reply.status, 200 | 304) && !reply.headers.iter().any(|header| header.name == "cache-control") {
+        out.extend_from_slice(b"cache-control: private, no-cache\r\n");
+    }
     for ReplyHeader { name, value } in &reply.headers {
         let is_ours = matches!(*name, "connection" | "content-length" | "content-type" | "date" | "transfer-encoding");
         debug_assert!(!is_ours, "{name} is written by the wire alone");

@@ -200,6 +200,7 @@ fn other_versions_and_methods() {
     for version in ["2.0", "1.2", "0.9", "3.0"] {
         check_fault(format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n"), 505);
     }
+    check_fault("GET / HTTP/1.7\r\nX: \0\r\n\r\n", 400);
     check_fault("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
     for method in ["get", "Get", "connect", "PROPFIND", "GETT", "X-Y"] {
         check_fault(format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"), 501);
