@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use tidegate::core::coding::CodingSet;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
 use tidegate::core::config::tls::ClientCertificates;
 use tidegate::core::method::Method;
@@ -14,10 +15,12 @@ fn route(path: String, method: Method) -> Arc<Route> {
         path,
         methods: vec![method],
         auth: Auth::Token,
-        client_certificate: ClientCertificates::Off,
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
+        client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
+        request_codings: CodingSet::NONE,
+        cors: None,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }
@@ -53,7 +56,7 @@ fn lookups(bench: &mut Criterion) {
         group.bench_function(name, |bench| {
             bench.iter(|| match router.find(black_box(method), black_box(path)) {
                 Found::Route { id, params, .. } => (id.0, params.get("id").map(str::len)),
-                Found::WrongMethod { allow } => (0, Some(allow.len())),
+                Found::WrongMethod { allow } | Found::Options { allow } => (0, Some(allow.len())),
                 Found::Unknown => (0, None),
             });
         });

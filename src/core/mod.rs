@@ -3,7 +3,9 @@
 
 pub mod bounds;
 pub mod cache;
+pub mod coding;
 pub mod config;
+pub mod cors;
 pub mod fault;
 pub mod flight;
 pub mod flood;

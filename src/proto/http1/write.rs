@@ -1,8 +1,7 @@
 //! Replies as bytes (RFC 9112 §4, §6): status line, fields, body, and the chunked coding of streams.
 //! Never here: a length that is not the body's, a header value with a control byte, `fmt`.
 
-use crate::proto::fields::{Content, JSON, content, own_fields};
-use crate::proto::reply::Reply;
+use crate::proto::reply::{Content, JSON, Reply};
 
 use super::{BodyMode, Persistence, Version, Wire};
 
@@ -38,21 +37,22 @@ pub enum StreamCoding {
 /// # Panics
 /// If the body is a stream: those go through `write_stream_head`.
 pub fn write_reply(out: &mut Vec<u8>, reply: &Reply, cx: &ReplyContext<'_>) {
-    let content = content(reply);
-    let body = content.as_ref().map(|content| {
-        content.bytes.unwrap_or_else(|| unreachable!("a stream has no length to write; see write_stream_head"))
-    });
-    out.reserve(HEAD_BYTES_USUAL + body.map_or(0, <[u8]>::len));
-    write_start(out, reply.status, content.map_or("", |Content { content_type, .. }| content_type));
+    let Some(Content { content_type, bytes: body }) = reply.content() else {
+        unreachable!("a stream has no length to write; see write_stream_head")
+    };
+    out.reserve(HEAD_BYTES_USUAL + body.len());
+    // RFC 9110 §15.3.5, §15.4.5: neither has content; a 304 describes what the client already has.
+    let has_content = !matches!(reply.status, 204 | 304);
+    write_start(out, reply.status, if has_content { content_type } else { "" });
     write_common(out, reply, cx);
     write_connection(out, cx.wire);
-    if let Some(body) = body {
+    if has_content {
         out.extend_from_slice(b"content-length: ");
         out.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"\r\n");
-    if let (Some(body), BodyMode::Send) = (body, cx.wire.body) {
+    if has_content && cx.wire.body == BodyMode::Send {
         out.extend_from_slice(body);
     }
 }
@@ -126,7 +126,13 @@ fn write_common(out: &mut Vec<u8>, reply: &Reply, cx: &ReplyContext<'_>) {
     out.extend_from_slice(cx.date);
     out.extend_from_slice(b"\r\n");
     write_field(out, "x-request-id", cx.request_id);
-    own_fields(reply, |name, value| write_field(out, name, value));
+    for (name, value) in reply.fields() {
+        let is_ours = matches!(name, "connection" | "content-length" | "content-type" | "date" | "transfer-encoding");
+        debug_assert!(!is_ours, "{name} is written by the wire alone");
+        if !is_ours {
+            write_field(out, name, value);
+        }
+    }
 }
 
 /// A value that could end its line early is a bug of ours and never leaves: the field is dropped.

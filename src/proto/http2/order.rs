@@ -33,6 +33,8 @@ pub struct Order {
     block: Option<u32>,
     /// The latest stream of the client.
     last_stream: u32,
+    /// From the first to the last stream that was passed over; most clients pass over none.
+    skipped: Option<(u32, u32)>,
     /// Streams that the client has begun and not ended, in rising order.
     bodies: Vec<u32>,
     /// Too many of them to know.
@@ -116,6 +118,11 @@ impl Order {
         }
         let ends = frame.flags & flag::END_STREAM != 0;
         if frame.stream > self.last_stream {
+            let next = self.last_stream.saturating_add(if self.last_stream == 0 { 1 } else { 2 });
+            if frame.stream > next {
+                let from = self.skipped.map_or(next, |(from, _)| from);
+                self.skipped = Some((from, frame.stream - 2));
+            }
             self.last_stream = frame.stream;
             if !ends {
                 self.begin(frame.stream);
@@ -153,7 +160,13 @@ impl Order {
     /// RFC 9113 §5.1: behind its end nothing comes on a stream.
     fn open(&self, stream: u32) -> Result<(), Disorder> {
         let known = self.lost || self.bodies.binary_search(&stream).is_ok();
-        if known { Ok(()) } else { Err(Disorder::StreamClosed) }
+        // RFC 9113 §5.1.1: a stream that was passed over never began.
+        let skipped = self.skipped.is_some_and(|(from, to)| (from..=to).contains(&stream));
+        match (known, skipped) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Disorder::Protocol),
+            (false, false) => Err(Disorder::StreamClosed),
+        }
     }
 
     /// RFC 9113 §5.1: before a stream begins nothing comes on it. We begin none.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ::bytes::{Buf, Bytes};
 
+use crate::core::coding::Coding;
 use crate::proto::reply::{Body, Rendered};
 
 /// Bytes that are left to be sent.
@@ -18,6 +19,7 @@ pub struct Payload {
 enum Source {
     Bytes(Bytes),
     Rendered(Arc<Rendered>),
+    Variant(Arc<Rendered>, Coding),
     Text(Arc<[u8]>),
 }
 
@@ -30,6 +32,10 @@ impl Payload {
             Body::Static(bytes) => Source::Bytes(Bytes::from_static(bytes)),
             Body::Owned(bytes) => Source::Bytes(bytes.into()),
             Body::Shared(rendered) => Source::Rendered(rendered),
+            Body::Variant(rendered, coding) if rendered.variants.get(coding).is_some() => {
+                Source::Variant(rendered, coding)
+            }
+            Body::Variant(rendered, _) => Source::Rendered(rendered),
             Body::Text { bytes, .. } => Source::Text(bytes),
         })
     }
@@ -70,6 +76,10 @@ impl Source {
         match self {
             Self::Bytes(bytes) => bytes,
             Self::Rendered(rendered) => &rendered.body,
+            // A variant that is there stays.
+            Self::Variant(rendered, coding) => {
+                rendered.variants.get(*coding).map_or(&rendered.body, |variant| &variant.body)
+            }
             Self::Text(bytes) => bytes,
         }
     }
@@ -96,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_body_is_sent_whole_and_in_pieces() {
-        let rendered = Rendered { body: Box::from(*b"abcdef"), etag: "".into() };
+        let rendered = Rendered::json(*b"abcdef");
         let text = Body::Text { content_type: "text/plain".into(), bytes: Arc::from(*b"abcdef") };
         let bodies = [Body::Static(b"abcdef"), Body::Owned(b"abcdef".to_vec()), Body::Shared(Arc::new(rendered)), text];
         for body in bodies {

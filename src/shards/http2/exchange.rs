@@ -223,7 +223,7 @@ impl Exchange {
     fn answer(&mut self, asked: Asked, result: Result<Reply, Fault>) -> Option<Stage> {
         let Asked { mut booking, mut respond, mode } = asked;
         self.served += 1;
-        let Finished { reply, fault_code, .. } = finish(booking.open.id, result);
+        let Finished { reply, fault_code, .. } = finish(&self.desk, &booking.open, &booking.tag, result);
         let id = booking.open.id;
         let (head, bytes_out) = reply::head(&reply, self.date(), id.as_str());
         let status = reply.status;

@@ -99,7 +99,10 @@ fn streams_begin_and_end() {
     check(&[whole(1), frame(kind::RST_STREAM, 0, 4, 1)], Ok(()));
     check(&[whole(1), frame(kind::WINDOW_UPDATE, 0, 4, 1)], Ok(()));
     // Passed over by a later one.
-    check(&[whole(3), whole(1)], Err(StreamClosed));
+    check(&[whole(3), whole(1)], Err(Protocol));
+    check(&[whole(1), whole(7), whole(5)], Err(Protocol));
+    check(&[whole(1), whole(7), whole(1)], Err(StreamClosed));
+    check(&[whole(1), whole(7), whole(7)], Err(StreamClosed));
     // Idle.
     check(&[frame(kind::DATA, 0, 5, 1)], Err(Protocol));
     check(&[frame(kind::RST_STREAM, 0, 4, 1)], Err(Protocol));
