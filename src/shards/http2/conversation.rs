@@ -301,7 +301,11 @@ impl Conversation {
                 self.over(CloseReason::Timeout);
             }
             Wait::Idle => {
-                let reason = if self.state == State::Parting { CloseReason::Draining } else { CloseReason::Idle };
+                let reason = match self.state {
+                    State::Parting => CloseReason::Draining,
+                    State::Open | State::Over(_) if self.line.client_leaves => CloseReason::ClientClosed,
+                    State::Open | State::Over(_) => CloseReason::Idle,
+                };
                 self.line.end_now(Reason::NO_ERROR);
                 self.over(reason);
             }
@@ -315,8 +319,8 @@ impl Conversation {
         let write = self.blocked_since.map(|since| (since.after(server.write_timeout), Wait::Write));
         let rest = self.amid_since.map(|since| (since.after(server.head_timeout), Wait::Rest));
         let idle_timeout = match self.state {
-            State::Parting => server.idle_timeout.min(LAST_WAIT),
-            State::Open | State::Over(_) => server.idle_timeout,
+            State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
+            State::Open | State::Over(_) | State::Parting => server.idle_timeout.min(LAST_WAIT),
         };
         let idle = self.places.is_empty().then(|| (self.since.after(idle_timeout), Wait::Idle));
         [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
