@@ -163,13 +163,16 @@ impl Conversation {
 
     fn take(&mut self, bytes: Vec<u8>) {
         let now = self.exchange.desk.tick();
+        let frames = self.line.frames;
         match self.line.feed(bytes, now) {
             Ok(()) => {}
             Err(Offence::Flood(flood)) => return self.calm(flood),
             // What came before it is answered first.
             Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
         }
-        self.amid_since = self.line.is_amid().then_some(self.amid_since.unwrap_or(now));
+        // A long upload is amid a frame whenever one looks; what counts is that frames come to their end.
+        let goes_on = self.line.frames == frames;
+        self.amid_since = self.line.is_amid().then_some(self.amid_since.filter(|_| goes_on).unwrap_or(now));
     }
 
     /// Serves everything that can be served now.

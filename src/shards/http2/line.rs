@@ -46,7 +46,8 @@ pub struct Line {
     counted: usize,
     order: Order,
     budget: Budget,
-    /// Streams begun so far.
+    /// Frames of the client, and streams begun, so far.
+    pub frames: u64,
     pub streams: u64,
     /// The client has said that it begins no more.
     pub client_leaves: bool,
@@ -88,6 +89,7 @@ impl Line {
             counted: 0,
             order: Order::default(),
             budget: Budget::new(),
+            frames: 0,
             streams: 0,
             client_leaves: false,
         }
@@ -100,7 +102,7 @@ impl Line {
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
         self.first_frame = self.from_client.bytes_to_next();
-        let Self { order, budget, client_leaves: leaves, .. } = self;
+        let Self { order, budget, frames, client_leaves: leaves, .. } = self;
         let mut withheld = Vec::new();
         let broken_off = self.from_client.pass(&bytes, |passing, began| {
             judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
@@ -108,6 +110,7 @@ impl Line {
                     let whole = began.map(|at| at..at + HEAD_BYTES + frame.bytes as usize);
                     withheld.extend(whole.filter(|_| is_withheld(&frame)));
                     *leaves |= frame.kind == kind::GOAWAY;
+                    *frames += 1;
                     budget.received(frame, now).map_err(Offence::Flood)
                 }
                 Passing::Setting { .. } => Ok(()),
