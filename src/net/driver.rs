@@ -190,6 +190,7 @@ impl Driver {
         }
         // Doors and tasks hold this driver: without this nobody would ever be freed.
         self.inner.listeners.replace(Slots::new(LISTENERS_MAX));
+        self.inner.refuse_accepted(&mut scratch.completions);
         self.inner.tasks.clear();
         Doorbell::stop_deferring();
     }
@@ -268,10 +269,20 @@ impl Inner {
     fn socket_due(&self, key: Key, asked: Tick, now: Tick) {
         let check = self.with_socket(key, |socket| (socket.check_deadline(asked, now), socket.owner));
         match check {
-            Some((DeadlineCheck::AskAgain(at), _)) => self.timers.borrow_mut().add(at, Due::Socket(key)),
+            Some((DeadlineCheck::AskAgain(at), _)) => self.arm(at, key),
             Some((DeadlineCheck::Passed, Owner::Task(task) | Owner::Leaving(task))) => self.tasks.make_ready(task),
             Some((DeadlineCheck::Passed, Owner::Lingering | Owner::Closing)) => self.close_now(key),
             Some((DeadlineCheck::None, _)) | None => {}
+        }
+    }
+
+    /// Puts the deadline of a socket on the heap.
+    pub fn arm(&self, at: Tick, key: Key) {
+        let mut timers = self.timers.borrow_mut();
+        timers.add(at, Due::Socket(key));
+        if timers.is_stale(self.sockets.borrow().len() + self.listeners.borrow().len()) {
+            let mut sockets = self.sockets.borrow_mut();
+            timers.sweep(|at, key| sockets.get_mut(key).is_some_and(|socket| socket.timer_at == Some(at)));
         }
     }
 

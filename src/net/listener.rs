@@ -115,6 +115,17 @@ impl Inner {
         }
     }
 
+    /// Closes connections that were accepted in the last turn, when no door is left to hand them over.
+    pub(super) fn refuse_accepted(&self, completions: &mut Vec<Completion>) {
+        let mut ring = self.ring.borrow_mut();
+        ring.enter();
+        ring.reap(completions);
+        drop(ring);
+        // Without its door `accepted` drops the descriptor. Whatever else completed belongs to a socket that ends with the
+        // driver.
+        completions.drain(..).filter(|completion| completion.op == Op::Accept).for_each(|last| self.accepted(last));
+    }
+
     /// The multishot accept has ended: by an error, by our cancel, or because the completion queue was full.
     fn accept_ended(&self, key: Key, result: i32) {
         let mut listeners = self.listeners.borrow_mut();

@@ -134,6 +134,27 @@ fn a_peer_that_sends_more_than_it_reads_is_paused_and_loses_nothing() {
     writer.join().unwrap();
 }
 
+/// A closed connection leaves its deadline behind; what is left behind does not add up.
+#[test]
+fn the_heap_of_deadlines_stays_small_under_churn() {
+    let longest = Arc::new(AtomicU64::new(0));
+    let seen = longest.clone();
+    let server = Server::start(move |driver, stream| {
+        let seen = seen.clone();
+        async move {
+            stream.set_deadline(Some(driver.clock().now().tick.after(Duration::from_secs(3600))));
+            seen.fetch_max(driver.inner.timers.borrow().len() as u64, Ordering::Relaxed);
+            echo(driver, stream).await;
+        }
+    });
+    for _ in 0..6000 {
+        let mut client = server.connect();
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+    }
+    assert!(longest.load(Ordering::Relaxed) < 4400, "{longest:?}");
+}
+
 #[test]
 fn a_deadline_ends_a_wait_and_a_new_one_starts_afresh() {
     let server = Server::start(|driver, stream| async move {
