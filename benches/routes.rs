@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use tidegate::core::admission::Priority;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
 use tidegate::core::method::Method;
 use tidegate::core::routes::{Found, Router};
@@ -16,6 +17,7 @@ fn route(path: String, method: Method) -> Arc<Route> {
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
         body_bytes_max: 0,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }

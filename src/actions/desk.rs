@@ -13,12 +13,13 @@ use futures_channel::oneshot;
 use crate::actions::load::Loaded;
 use crate::actions::service::Service;
 use crate::backends::Backends;
+use crate::core::admission::{Admission, Priority};
 use crate::core::cache::Cache;
 use crate::core::config::checked::Value;
 use crate::core::fault::{Backend, Fault};
 use crate::core::flight::Flights;
 use crate::core::hash::{KeyHash, KeyHasher};
-use crate::core::ids::{OpenId, ShardId};
+use crate::core::ids::{OpenId, RouteId, ShardId};
 use crate::core::jitter::Jitter;
 use crate::core::ledger::ShardLedger;
 use crate::core::ledger::access::AccessRecord;
@@ -64,6 +65,7 @@ pub struct Desk {
     pub codes: RefCell<LoginCodes<oneshot::Sender<Result<LoginOutcome, Fault>>>>,
     pub cache: RefCell<Cache<Answer>>,
     pub flights: RefCell<Flights<oneshot::Sender<Result<Loaded, Fault>>>>,
+    pub admission: RefCell<Admission>,
     pub jitter: RefCell<Jitter>,
     pub json: RefCell<Scratch>,
     pub spare: Spare,
@@ -120,6 +122,12 @@ impl Desk {
     #[must_use]
     pub fn unix(&self) -> UnixSeconds {
         self.driver.clock().now().unix
+    }
+
+    /// How much a route matters.
+    #[must_use]
+    pub fn priority(&self, route: RouteId) -> Priority {
+        self.common.service.routes[usize::from(route.0)].priority
     }
 
     /// The shard that owns a user, and the hash that its tables know him by.

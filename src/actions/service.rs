@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::actions::{Action, Registry};
+use crate::core::admission::Priority;
 use crate::core::config::ConfigError;
 use crate::core::config::checked::{Auth, Config, Rate, Route};
 use crate::core::ids::RouteId;
@@ -20,6 +21,7 @@ pub struct Service {
 }
 
 pub struct ServedRoute {
+    pub priority: Priority,
     pub auth: Auth,
     pub openid_rules: Vec<Rule>,
     pub ip_rules: Vec<Rule>,
@@ -73,6 +75,7 @@ fn serve(id: RouteId, route: &Route, action: Box<dyn Action>) -> ServedRoute {
         numbered.map(|(rate, position)| Rule { id: RuleId::of_route(id, position), gcra: Gcra::new(rate) }).collect()
     };
     ServedRoute {
+        priority: route.priority,
         auth: route.auth,
         openid_rules: rules(&route.openid_limits, 0),
         ip_rules: rules(&route.ip_limits, 128),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::config::checked::{
-    AccessLog, App, CachePolicy, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log, Ops, Param,
-    Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
+    AccessLog, App, CachePolicy, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log, Ops, Overload,
+    Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
 use crate::core::ids::AppId;
 
@@ -24,6 +24,7 @@ pub fn config(database: DatabaseUrl) -> Config {
             listen,
             shards: Shards::Count(1),
             connections_max: 1,
+            connections_per_ip_max: None,
             in_flight_max: 1,
             head_bytes_max: 1,
             target_bytes_max: 1,
@@ -33,8 +34,17 @@ pub fn config(database: DatabaseUrl) -> Config {
             body_timeout: LONG,
             idle_timeout: LONG,
             write_timeout: LONG,
+            peer_rate_min: 0,
             request_timeout: LONG,
+            drain_linger: Duration::ZERO,
             drain_timeout: LONG,
+        },
+        overload: Overload {
+            concurrency_min: 1,
+            database_wait: None,
+            wechat_wait: None,
+            lag_target: None,
+            retry_after_max: LONG,
         },
         ops: Ops { listen },
         log: Log { access: AccessLog::Off, level: Level::Error },

@@ -56,7 +56,7 @@ pub fn serve(config: Arc<Config>, started: impl FnOnce(&Serving)) -> ExitCode {
     started(&Serving { addr: node.addr(), ops_addr: ops.addr() });
     let watchdog = Watchdog::start(pages);
     endings.wait();
-    endings.then_abort();
+    endings.then_hurry(node.control());
     drop(watchdog);
     let drained = node.drain();
     ops.stop();

@@ -29,6 +29,9 @@ pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
 /// Answers are collected up to this size before a send, so that one pipelining client cannot grow the buffer; after it the
 /// connection gives way until the next turn. Some 170 small answers: 0.2 ms of a shard, far below what a waiter notices.
 pub const SEND_BUF_BYTES: usize = 32 * 1024;
+/// Requests that one shard refuses a second because it is late. A refusal costs some 5 µs, receive and send included: so many
+/// are a tenth of the shard's time, and the rest is left for whom it serves.
+pub const SHEDS_PER_SECOND_MAX: u64 = 20_000;
 /// Slots that openids hash into; shards own ranges of them. Far more than shards, so that ranges differ by <2 % at 64 shards.
 pub const VIRTUAL_SHARDS: usize = 4096;
 /// Shards on one node: as many as a large two-socket host has cores to give.

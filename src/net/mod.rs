@@ -6,6 +6,7 @@ pub mod clock;
 pub mod doorbell;
 pub mod driver;
 pub mod entropy;
+mod lag;
 pub mod listener;
 mod park;
 pub mod probe;

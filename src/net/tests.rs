@@ -31,6 +31,8 @@ impl Hooks for StopFlag {
         self.0.load(Ordering::Acquire)
     }
 
+    fn lagged(&self, _: Duration, _: Tick) {}
+
     fn turn_ended(&self, _: Tick, _: Tick) {}
 }
 

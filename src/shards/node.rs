@@ -43,6 +43,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 /// A running node. Dropping it without `drain` stops the shards where they are.
 pub struct Node {
     doors: Vec<(DoorKind, SocketAddr)>,
+    drain_linger: Duration,
     drain_timeout: Duration,
     control: Arc<Control>,
     ledgers: Vec<Arc<ShardLedger>>,
@@ -97,6 +98,7 @@ impl Node {
         let zero = ClockZero::now();
         let mut node = Self {
             doors: doors.iter().map(|door| (door.kind, door.addr)).collect(),
+            drain_linger: config.server.drain_linger,
             drain_timeout: config.server.drain_timeout,
             control: Arc::new(Control::new(Vec::new())),
             ledgers: Vec::new(),
@@ -142,14 +144,20 @@ impl Node {
         self.control.clone()
     }
 
-    /// Stops accepting, finishes what runs, closes idle connections; cuts off what is left when the time is up.
+    /// Says that it is not ready and serves on for a while; then stops accepting, finishes what runs, closes idle
+    /// connections; cuts off what is left when the time is up.
     pub fn drain(mut self) -> Drained {
-        self.control.advance(Phase::Draining);
         let clock = Clock::new(self.zero);
-        let until = clock.now().tick.after(self.drain_timeout);
-        while self.control.busy() > 0 && clock.refresh_tick() < until {
-            std::thread::park_timeout(DRAIN_LOOK);
-        }
+        let began = clock.now().tick;
+        let wait = |wait: Duration, on: &dyn Fn() -> bool| {
+            while on() && clock.refresh_tick() < began.after(wait) {
+                std::thread::park_timeout(DRAIN_LOOK);
+            }
+        };
+        self.control.advance(Phase::Lingering);
+        wait(self.drain_linger, &|| self.control.phase() == Phase::Lingering);
+        self.control.advance(Phase::Draining);
+        wait(self.drain_timeout, &|| self.control.busy() > 0);
         let busy = self.control.busy();
         self.stop();
         if busy == 0 { Drained::Whole } else { Drained::CutOff { shards: busy } }

@@ -1,17 +1,20 @@
-//! The way of a request, top to bottom: address limit → route → token → owner shard (openid limits) → action.
+//! The way of a request, top to bottom: address limit → route → is the shard in time → token → owner shard (openid limits) → action.
 //! Never here: bytes, sockets, SQL. A guard either lets pass or answers.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::actions::admit::shed;
 use crate::actions::call::{Call, Held};
 use crate::actions::desk::Desk;
 use crate::actions::service::{ServedRoute, Service};
 use crate::actions::{Home, Outcome};
+use crate::core::admission::Priority;
 use crate::core::config::checked::Auth;
 use crate::core::fault::{Backend, Fault, LimitState};
 use crate::core::hash::KeyHash;
 use crate::core::ids::{RequestId, RouteId, ShardId};
+use crate::core::ledger::refusals::Short;
 use crate::core::limit::Rule;
 use crate::core::routes::{Found, PathParams};
 use crate::core::token::access::{self, Caller};
@@ -61,6 +64,7 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
     let (id, params) = find(service, &request)?;
     tag.route = Some(id);
     let route = &service.routes[usize::from(id.0)];
+    keep_time(desk, route.priority)?;
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
         return route.action.call(desk, Call { request, path: &params, caller: None, route: id });
@@ -90,6 +94,12 @@ fn admit_ip(desk: &Desk, ip: KeyHash, rules: &[Rule]) -> Result<(), Fault> {
             Err(Fault::RateLimited(state))
         }
     }
+}
+
+/// A shard that is late refuses what matters less, before anything costly is done for it.
+fn keep_time(desk: &Desk, priority: Priority) -> Result<(), Fault> {
+    let sheds = desk.admission.borrow_mut().pressure.sheds(priority, desk.tick());
+    if sheds { Err(shed(desk, Short::Time, priority)) } else { Ok(()) }
 }
 
 fn find<'r, 'p>(service: &'r Service, request: &Request<'p>) -> Result<(RouteId, PathParams<'r, 'p>), Fault> {

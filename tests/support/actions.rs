@@ -85,6 +85,7 @@ impl Samples {
 /// The standard actions and the tests' own.
 pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
     let (waits, streams) = (gate.clone(), gate.clone());
+    let crowd = gate.clone();
     let (foreign, timer) = (samples.clone(), samples.clone());
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
@@ -95,6 +96,7 @@ pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
         .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
         .with("foreign", move |_, _| Ok(Box::new(Foreign(foreign.clone()))))
         .with("timer", move |_, _| Ok(Box::new(Timer(timer.clone()))))
+        .with("crowd", move |_, _| Ok(Box::new(Crowd(crowd.clone()))))
         .with("flood", |value, config| {
             let query = config.queries.get(&text(value)?).ok_or("must be a query")?;
             Ok(Box::new(Flood(query.clone())))
@@ -278,6 +280,25 @@ impl Action for Flood {
         drop(kept);
         desk.driver.spawn(async move { drop(first.await) });
         Ok(Outcome::Now(json(format!(r#"{{"asked":{asked}}}"#))))
+    }
+}
+
+/// Begins tasks that wait for the test until the shard takes no more.
+struct Crowd(Gate);
+
+impl Action for Crowd {
+    fn call(&self, desk: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let mut tasks = 0;
+        let begin = || {
+            let gate = self.0.clone();
+            desk.driver.spawn(async move {
+                let _ = gate.enter().await;
+            })
+        };
+        while begin() {
+            tasks += 1;
+        }
+        Ok(Outcome::Now(json(format!(r#"{{"tasks":{tasks}}}"#))))
     }
 }
 

@@ -14,6 +14,7 @@ use tidegate::core::ids::AppId;
 use tidegate::core::ledger::ShardLedger;
 use tidegate::demo::simulator::{Simulator, SimulatorOptions, start};
 use tidegate::net::clock::{Clock, ClockZero};
+use tidegate::shards::control::Control;
 use tidegate::shards::node::{Drained, Node, NodeParts};
 
 use super::actions::{Gate, Samples, registry};
@@ -80,6 +81,14 @@ impl TestNode {
         let answer = self.connect().ask(post("/auth/login", &format!(r#"{{"code":"demo-{name}.{code}"}}"#)));
         assert_eq!(answer.status, 200, "{:?}", String::from_utf8_lossy(&answer.body));
         answer.json()["data"]["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// What the node is told to do.
+    ///
+    /// # Panics
+    /// When it drains already.
+    pub fn control(&self) -> Arc<Control> {
+        self.node.as_ref().expect("it runs").control()
     }
 
     /// A number of the books, over all shards.

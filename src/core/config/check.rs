@@ -4,6 +4,7 @@
 
 mod identity;
 mod knobs;
+mod overload;
 mod queries;
 mod routes;
 mod transactions;
@@ -21,6 +22,7 @@ pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
 
 const ROOT: &[&str] = &[
     "server",
+    "overload",
     "ops",
     "log",
     "wechat",
@@ -34,8 +36,9 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 8] = [
+const KNOBS: [(&str, &[&str]); 9] = [
     ("server", knobs::SERVER),
+    ("overload", overload::OVERLOAD),
     ("ops", knobs::OPS),
     ("log", knobs::LOG),
     ("wechat", knobs::WECHAT),
@@ -107,6 +110,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
     let config = Config {
+        overload: overload::overload(&root),
         ops: knobs::ops(&root),
         log: knobs::log(&root),
         wechat: knobs::wechat(&root),

@@ -1,5 +1,7 @@
 //! The checked configuration: every value is in range, every name resolves. Shared by all shards, never changed.
 
+mod overload;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,12 +10,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::overload::Overload;
+use crate::core::admission::Priority;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
 
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
+    pub overload: Overload,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -35,6 +40,8 @@ pub struct Server {
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
+    /// Per address and node; `None`: no bound.
+    pub connections_per_ip_max: Option<usize>,
     /// Requests per shard that wait for a backend or another shard.
     pub in_flight_max: usize,
     pub head_bytes_max: usize,
@@ -49,8 +56,13 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Longest wait for a client to take bytes of an answer.
     pub write_timeout: Duration,
+    /// Bytes per second of a body or an answer, on average from the moment when `body_timeout` or `write_timeout` after its
+    /// begin is over; zero: any rate.
+    pub peer_rate_min: usize,
     /// Longest a request may wait for backends and other shards.
     pub request_timeout: Duration,
+    /// From SIGTERM until the node accepts no more: the time that a balancer needs to notice that it is not ready.
+    pub drain_linger: Duration,
     /// From SIGTERM to exit.
     pub drain_timeout: Duration,
 }
@@ -301,6 +313,7 @@ pub struct Route {
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
     pub body_bytes_max: usize,
+    pub priority: Priority,
     pub action: ActionSpec,
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::admission::Resource;
 use crate::core::config::checked::Route;
 use crate::core::ledger::expose::Exposition;
 use crate::core::ledger::{Lane, ShardLedger};
@@ -64,6 +65,10 @@ pub(super) enum Series {
     Faults,
     /// Per reason.
     Closed,
+    /// Per shortage and priority.
+    Shed,
+    /// The sum over all shards, per resource.
+    PerResource(fn(&ShardLedger, Resource) -> u64),
     Process(fn(&ProcessFacts) -> u64),
     /// Always 1, with the version as label.
     Build,
@@ -100,8 +105,15 @@ pub static CATALOGUE: &[Metric] = &[
     gauge("tidegate_connections_open", "Connections open.", Series::PerShard(ShardLedger::connections_open)),
     count(
         "tidegate_connections_refused_total",
-        "Connections closed at once, because the shard was at its bound.",
-        Series::Total(|l| l.connections.refused.get()),
+        "Connections closed at once, by the bound: of the shard, of the client's address, of the process's descriptors.",
+        Series::Split(
+            "bound",
+            &[
+                ("shard", |l| l.connections.refused.get()),
+                ("address", |l| l.connections.refused_address.get()),
+                ("files", |l| l.connections.refused_files.get()),
+            ],
+        ),
     ),
     count(
         "tidegate_connections_moved_total",
@@ -109,6 +121,28 @@ pub static CATALOGUE: &[Metric] = &[
         Series::Total(|l| l.connections.moved_in.get()),
     ),
     count("tidegate_connections_closed_total", "Connections closed, by reason.", Series::Closed),
+    count(
+        "tidegate_shed_total",
+        "Requests refused so that others are served in time, by what was short and by priority.",
+        Series::Shed,
+    ),
+    gauge(
+        "tidegate_concurrency_limit",
+        "Requests that may wait for a backend at a time.",
+        Series::PerResource(|l, resource| l.overloads.limits[resource as usize].get()),
+    ),
+    gauge(
+        "tidegate_concurrency_waiting",
+        "Requests that wait for a backend.",
+        Series::PerResource(|l, resource| l.overloads.waiting[resource as usize].get()),
+    ),
+    Metric {
+        name: "tidegate_shard_lag_seconds",
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Longest wait of what was ready for its shard's turn in the last second; zero while the shard rests.",
+        series: Series::PerShard(|l| l.overloads.lag_nanos.get()),
+    },
     count(
         "tidegate_limiter_decisions_total",
         "Decisions of the rate limiter.",

@@ -17,7 +17,7 @@ pub const STATUS_CELLS: usize = STATUSES.len() + CLASSES.len();
 pub const FAULT_CODES: [u32; 35] = [
     40000, 40001, 40002, 40100, 40101, 40102, 40103, 40104, 40105, 40110, 40301, 40400, 40401, 40500, 40800, 40801,
     40900, 40901, 41300, 41400, 41500, 41700, 42900, 42901, 43100, 43101, 50000, 50100, 50101, 50200, 50300, 50301,
-    50302, 50400, 50500,
+    50303, 50400, 50500,
 ];
 
 /// Counters that faults need; the last counts codes that are not in the list.

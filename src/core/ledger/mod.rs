@@ -10,6 +10,7 @@ pub mod classes;
 pub mod counter;
 mod expose;
 pub mod histogram;
+pub mod refusals;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::core::ids::{RouteId, ShardId};
 use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status_cell};
 use crate::core::ledger::counter::{Counter, Gauge};
 use crate::core::ledger::histogram::Histogram;
+use crate::core::ledger::refusals::Overloads;
 
 /// Counters of one shard; the shard is the only writer. Aligned, so that no other shard's line is ever written with it.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub struct ShardLedger {
     pub logins: Logins,
     pub sessions: SessionBooks,
     pub turns: Turns,
+    pub overloads: Overloads,
 }
 
 /// How a request ended.
@@ -82,6 +85,10 @@ pub struct Connections {
     pub opened: Counter,
     /// Closed at once, because the shard had as many as it may.
     pub refused: Counter,
+    /// Closed at once, because the address had as many as it may.
+    pub refused_address: Counter,
+    /// Closed at once, because the process had hardly a descriptor left.
+    pub refused_files: Counter,
     /// Given to another shard, the owner of the user it serves; it goes on there and counts as closed by nobody.
     pub moved_out: Counter,
     pub moved_in: Counter,
@@ -188,6 +195,7 @@ impl ShardLedger {
             logins: Logins::default(),
             sessions: SessionBooks::default(),
             turns: Turns::default(),
+            overloads: Overloads::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ConflictReason, Found, Router, pattern_params};
+use crate::core::admission::Priority;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
 use crate::core::ids::RouteId;
 use crate::core::method::Method;
@@ -17,6 +18,7 @@ fn route(path: &str, methods: &[Method]) -> Arc<Route> {
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
         body_bytes_max: 0,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use toml::Value;
 
+use crate::core::admission::Priority;
 use crate::core::bounds;
 use crate::core::config::checked::{
     ActionSpec, Auth, Idempotency, Param, Query, Rate, Route, Server, Source, Transaction,
@@ -16,7 +17,7 @@ use crate::core::config::units;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
-pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "action"];
+pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "priority", "action"];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -59,6 +60,11 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
         ip_limits,
         body_bytes_max: section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
             size(value, &range, "a body is held in memory whole")
+        }),
+        priority: section.read_or("priority", Priority::default(), |value| {
+            let named = Priority::ALL.into_iter().find(|priority| value.as_str() == Some(priority.name()));
+            let need = "must be \"core\", \"normal\" or \"secondary\"";
+            named.ok_or_else(|| Complaint::new(need, "what is refused first when not all can be served: secondary"))
         }),
         action: section.read("action", ActionSpec { kind: String::new(), value: Value::Boolean(false) }, action),
     }
