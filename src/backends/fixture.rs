@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::core::config::checked::{
     AccessLog, App, CachePolicy, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log, Ops, Overload,
-    Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
+    Param, ProxyMode, ProxyProtocol, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction,
+    Wechat,
 };
 use crate::core::ids::AppId;
 
@@ -46,6 +47,7 @@ pub fn config(database: DatabaseUrl) -> Config {
             lag_target: None,
             retry_after_max: LONG,
         },
+        proxy_protocol: ProxyProtocol { mode: ProxyMode::Off, trusted: Vec::new() },
         ops: Ops { listen },
         log: Log { access: AccessLog::Off, level: Level::Error },
         wechat: Wechat { base_url: "http://127.0.0.1:9".to_owned(), timeout: LONG, connections_max: 4 },

@@ -20,6 +20,14 @@ const _: () = assert!(HEAD_BYTES_MAX < RECV_BUF_BYTES, "a legal head must fit on
 /// Provided buffers per shard. One turn of the driver holds a few hundred at most; 512 × 16 KiB = 8 MiB.
 pub const RECV_BUFS: u16 = 512;
 const _: () = assert!(RECV_BUFS.is_power_of_two(), "the kernel masks the ring index");
+/// Longest PROXY header of version 1, line end included (proxy-protocol.txt §2.1).
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+/// Longest PROXY header of version 2. Its addresses take 216 bytes at most; balancers add names, a checksum, an identity of
+/// the virtual network and the facts of a TLS session, together below 1 KiB.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 * 1024;
+const _: () = assert!(PROXY_HEADER_BYTES_MAX < RECV_BUF_BYTES, "a legal header must fit one buffer");
+/// Networks of balancers whose PROXY header is believed: compared one after the other, once per connection.
+pub const PROXY_NETWORKS_MAX: usize = 64;
 /// Longest chunk-size line with its extensions (RFC 9112 §7.1.1 asks for a limit).
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 /// All chunk extensions of one body together; we use none. Without it a client could send 250 bytes for each byte of content.

@@ -92,6 +92,14 @@ impl Stream {
         poll_fn(|_| self.poll_recv()).await
     }
 
+    /// Gives back the end of what `recv` handed out last: the next `recv` begins with it.
+    pub fn unread(&self, mut bytes: Vec<u8>) {
+        self.inner.with_socket(self.key, |socket| {
+            bytes.append(&mut socket.backlog);
+            socket.backlog = bytes;
+        });
+    }
+
     /// Whether bytes have arrived that `recv` has not handed out, in the kernel's queue included. Costs a system call.
     #[must_use]
     pub fn has_unread(&self) -> bool {

@@ -24,10 +24,19 @@ use super::answers::{Peer, date};
 use super::connection::{Conversation, Ending};
 use super::door::DoorKind;
 use super::opening::own_request_id;
+use super::proxy_header::{Begins, begins, introduce};
 
 /// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
 /// the refusal (RFC 9112 §9.6). A phone's request is smaller.
 const REFUSED_BYTES: usize = 4096;
+
+/// What is known of a connection before its first byte.
+#[derive(Clone, Copy)]
+struct Entrance {
+    /// Of the other end of the socket.
+    addr: IpAddr,
+    begins: Begins,
+}
 
 /// What one door of a shard does with whoever comes.
 pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
@@ -39,7 +48,7 @@ pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
         desk.ledger.connections.opened.one();
         match peer_addr(fd.as_fd()) {
             Some(addr) => match kind {
-                DoorKind::Plain => welcome(&desk, fd, Vec::new(), addr.ip()),
+                DoorKind::Plain => arrive(&desk, fd, addr.ip()),
             },
             // Without an address the client has left again already.
             None => desk.ledger.connection_closed(CloseReason::Reset),
@@ -47,17 +56,36 @@ pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
     })
 }
 
+/// A connection that is new on this node.
+fn arrive(desk: &Rc<Desk>, fd: OwnedFd, addr: IpAddr) {
+    match begins(&desk.common.service.config.proxy_protocol, addr) {
+        Begins::Untrusted => {
+            desk.ledger.proxy_headers.untrusted.one();
+            desk.ledger.connection_closed(CloseReason::Fault);
+        }
+        begins => welcome(desk, fd, Vec::new(), Entrance { addr, begins }),
+    }
+}
+
 /// Gives a connection a task. `first` was received on another shard.
-fn welcome(desk: &Rc<Desk>, fd: OwnedFd, first: Vec<u8>, addr: IpAddr) {
-    let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr) };
+fn welcome(desk: &Rc<Desk>, fd: OwnedFd, first: Vec<u8>, entrance: Entrance) {
     let served = desk.clone();
-    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer)) {
+    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, entrance)) {
         desk.ledger.connection_closed(CloseReason::Reset);
         refuse(desk, fd);
     }
 }
 
-async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
+async fn live(stream: Stream, desk: Rc<Desk>, entrance: Entrance) {
+    let Entrance { mut addr, begins } = entrance;
+    if begins != Begins::Direct {
+        // Boxed: it is over before the conversation begins.
+        match Box::pin(introduce(&stream, &desk, begins, addr)).await {
+            Ok(client) => addr = client,
+            Err(reason) => return desk.ledger.connection_closed(reason),
+        }
+    }
+    let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr) };
     let mut conversation = Box::new(Conversation::new(Transport::Plain(stream), desk.clone(), peer));
     // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
     let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await.unwrap_or_else(|cause| {
@@ -91,6 +119,8 @@ async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) 
         [unread, std::mem::take(&mut leaving.bytes)].concat()
     };
     desk.ledger.connections.moved_out.one();
+    // Whoever it is has been found out here.
+    let entrance = Entrance { addr, begins: Begins::Direct };
     // The job owns the connection: if the mailbox refuses it, it comes back through this cell.
     let parcel = std::sync::Arc::new(std::sync::Mutex::new(Some((leaving.fd, first))));
     let sent = parcel.clone();
@@ -100,7 +130,7 @@ async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) 
             let parcel = sent.lock().ok().and_then(|mut parcel| parcel.take());
             if let Some((fd, first)) = parcel {
                 there.ledger.connections.moved_in.one();
-                welcome(there, fd, first, addr);
+                welcome(there, fd, first, entrance);
             }
         }),
     );
@@ -108,7 +138,7 @@ async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) 
         && let Some((fd, first)) = parcel.lock().ok().and_then(|mut parcel| parcel.take())
     {
         desk.ledger.connections.moved_in.one();
-        welcome(desk, fd, first, addr);
+        welcome(desk, fd, first, entrance);
     }
 }
 
@@ -132,7 +162,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer) -> F) -> usize {
+        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Entrance) -> F) -> usize {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());

@@ -30,7 +30,7 @@ use super::pipeline::{Arrival, serve};
 use super::room::Room;
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+pub const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
 /// requests fit Linux' largest default receive buffer, 6 MiB.

@@ -15,5 +15,6 @@ pub mod node;
 pub mod opening;
 mod pipeline;
 pub mod plan;
+mod proxy_header;
 mod room;
 mod shard;

@@ -10,6 +10,7 @@ mod drain;
 mod http;
 mod isolation;
 mod programs;
+mod proxy_protocol;
 mod refusals;
 mod streams;
 mod timeouts;

@@ -5,6 +5,7 @@
 mod identity;
 mod knobs;
 mod overload;
+mod proxy_protocol;
 mod queries;
 mod routes;
 mod transactions;
@@ -22,6 +23,7 @@ pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
 
 const ROOT: &[&str] = &[
     "server",
+    "proxy_protocol",
     "overload",
     "ops",
     "log",
@@ -36,8 +38,9 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 9] = [
+const KNOBS: [(&str, &[&str]); 10] = [
     ("server", knobs::SERVER),
+    ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
     ("overload", overload::OVERLOAD),
     ("ops", knobs::OPS),
     ("log", knobs::LOG),
@@ -110,6 +113,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
     let config = Config {
+        proxy_protocol: proxy_protocol::proxy_protocol(&root),
         overload: overload::overload(&root),
         ops: knobs::ops(&root),
         log: knobs::log(&root),

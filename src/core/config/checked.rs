@@ -14,11 +14,13 @@ pub use self::overload::Overload;
 use crate::core::admission::Priority;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
+use crate::core::network::Network;
 
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
     pub overload: Overload,
+    pub proxy_protocol: ProxyProtocol,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -73,6 +75,24 @@ pub enum Shards {
     Auto,
     Count(usize),
     Cpus(Vec<usize>),
+}
+
+/// What a balancer in front says about the connections that it passes on.
+#[derive(Debug)]
+pub struct ProxyProtocol {
+    pub mode: ProxyMode,
+    /// Never empty unless the mode is `Off`.
+    pub trusted: Vec<Network>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyMode {
+    /// A header is what it looks like to HTTP: malformed.
+    Off,
+    /// Who is trusted may send one; everybody else is a client of our own.
+    Optional,
+    /// Only who is trusted may connect, and each connection begins with one.
+    Required,
 }
 
 #[derive(Debug)]

@@ -120,6 +120,25 @@ pub static CATALOGUE: &[Metric] = &[
         "Connections moved to the owner shard of their user.",
         Series::Total(|l| l.connections.moved_in.get()),
     ),
+    count(
+        "tidegate_proxy_headers_total",
+        "Connections by how their PROXY header was taken; only text, binary and direct are served.",
+        Series::Split(
+            "result",
+            &[
+                ("text", |l| l.proxy_headers.text.get()),
+                ("binary", |l| l.proxy_headers.binary.get()),
+                ("direct", |l| l.proxy_headers.direct.get()),
+                ("untrusted", |l| l.proxy_headers.untrusted.get()),
+                ("absent", |l| l.proxy_headers.absent.get()),
+                ("malformed_text", |l| l.proxy_headers.malformed_text.get()),
+                ("malformed_binary", |l| l.proxy_headers.malformed_binary.get()),
+                ("checksum", |l| l.proxy_headers.checksum.get()),
+                ("too_long", |l| l.proxy_headers.too_long.get()),
+                ("timeout", |l| l.proxy_headers.timeout.get()),
+            ],
+        ),
+    ),
     count("tidegate_connections_closed_total", "Connections closed, by reason.", Series::Closed),
     count(
         "tidegate_shed_total",

@@ -38,6 +38,7 @@ pub struct ShardLedger {
     pub panics: Counter,
     pub access_log_dropped: Counter,
     pub connections: Connections,
+    pub proxy_headers: ProxyHeaders,
     pub limiter: Limiter,
     pub cache: Cache,
     pub tokens: Tokens,
@@ -92,6 +93,27 @@ pub struct Connections {
     /// Given to another shard, the owner of the user it serves; it goes on there and counts as closed by nobody.
     pub moved_out: Counter,
     pub moved_in: Counter,
+}
+
+/// How connections began where PROXY headers are expected.
+#[derive(Debug, Default)]
+pub struct ProxyHeaders {
+    /// Believed, version 1.
+    pub text: Counter,
+    /// Believed, version 2.
+    pub binary: Counter,
+    /// Served without one, where it is optional.
+    pub direct: Counter,
+    // All others are closed.
+    /// From a network that is not trusted, where a header is required.
+    pub untrusted: Counter,
+    /// Began with something else, where a header is required.
+    pub absent: Counter,
+    pub malformed_text: Counter,
+    pub malformed_binary: Counter,
+    pub checksum: Counter,
+    pub too_long: Counter,
+    pub timeout: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -189,6 +211,7 @@ impl ShardLedger {
             panics: Counter::zero(),
             access_log_dropped: Counter::zero(),
             connections: Connections::default(),
+            proxy_headers: ProxyHeaders::default(),
             limiter: Limiter::default(),
             cache: Cache::default(),
             tokens: Tokens::default(),

@@ -351,6 +351,36 @@ fn knobs_that_are_texts() {
 }
 
 #[test]
+fn networks_of_balancers() {
+    let with = |mode: &str, trusted: &str| format!("[proxy_protocol]\nmode = \"{mode}\"\ntrusted = {trusted}");
+    check(&with("off", "[]"), &[]);
+    for mode in ["off", "optional", "required"] {
+        check(&with(mode, r#"["10.0.0.0/8", "fd00::/8", "192.0.2.1"]"#), &[]);
+    }
+    let empty = |mode: &str| {
+        let line = "proxy_protocol.trusted = [0 items]: must name a network unless proxy_protocol.mode is \"off\"; \
+            else nobody's header is believed";
+        check(&with(mode, "[]"), &[line]);
+    };
+    empty("optional");
+    empty("required");
+    check(&with("on", "[]"), &[r#"proxy_protocol.mode = "on": must be "off", "optional" or "required""#]);
+    check(
+        &with("required", r#"["10.0.0.1/8", "lan", 10]"#),
+        &[
+            "proxy_protocol.trusted[0] = \"10.0.0.1/8\": must have zeros behind its first 8 bits: 10.0.0.0/8; \
+                the network of your balancers",
+            "proxy_protocol.trusted[1] = \"lan\": must be ADDRESS/BITS, such as 10.0.0.0/8 or fd00::/8; \
+                the network of your balancers",
+            "proxy_protocol.trusted[2] = 10: must be text in quotes",
+        ],
+    );
+    let networks = |count: usize| format!("[{}]", vec![r#""10.0.0.0/8""#; count].join(","));
+    check(&with("required", &networks(bounds::PROXY_NETWORKS_MAX)), &[]);
+    assert!(based(&with("required", &networks(bounds::PROXY_NETWORKS_MAX + 1))).is_err());
+}
+
+#[test]
 fn knobs_that_depend_on_each_other() {
     check("[server]\nhead_bytes_max = 4096\ntarget_bytes_max = 4095", &[]);
     check(
@@ -407,13 +437,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, overload, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "zzzzzzzz: unknown key; known: server, proxy_protocol, overload, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, overload, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "a\\nb: unknown key; known: server, proxy_protocol, overload, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
     );
 }
 
