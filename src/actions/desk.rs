@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::core::ids::{OpenId, RouteId, ShardId};
 use crate::core::jitter::Jitter;
 use crate::core::ledger::ShardLedger;
 use crate::core::ledger::access::AccessRecord;
-use crate::core::limit::{IpTable, OpenIdTable};
+use crate::core::limit::{IpTable, OpenIdTable, Seats};
 use crate::core::login_codes::{CodeHasher, LoginCodes, LoginOutcome};
 use crate::core::mask::OpenIdMask;
 use crate::core::owner::OwnerMap;
@@ -45,6 +46,10 @@ pub struct Common {
     pub owners: OwnerMap,
     pub hasher: KeyHasher,
     pub ips: IpTable,
+    /// `None`: an address may have any number of connections.
+    pub seats: Option<Seats>,
+    /// From this descriptor on there is no room for another client: the rest belongs to the backends, logs and pages.
+    pub files_max: RawFd,
     pub keys: KeyRing,
     pub codes: CodeHasher,
     pub mask: OpenIdMask,

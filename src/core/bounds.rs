@@ -40,6 +40,9 @@ pub const SEND_BUF_BYTES: usize = 32 * 1024;
 /// Requests that one shard refuses a second because it is late. A refusal costs some 5 µs, receive and send included: so many
 /// are a tenth of the shard's time, and the rest is left for whom it serves.
 pub const SHEDS_PER_SECOND_MAX: u64 = 20_000;
+/// Descriptors that no client gets, beside one for each connection to WeChat: rings, doors, databases, logs, and the pages of
+/// the ops plane, whose server knows no rest when it runs out of them.
+pub const FILES_RESERVED: usize = 128;
 /// Slots that openids hash into; shards own ranges of them. Far more than shards, so that ranges differ by <2 % at 64 shards.
 pub const VIRTUAL_SHARDS: usize = 4096;
 /// Shards on one node: as many as a large two-socket host has cores to give.

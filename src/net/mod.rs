@@ -6,6 +6,7 @@ pub mod clock;
 pub mod doorbell;
 pub mod driver;
 pub mod entropy;
+pub mod files;
 mod lag;
 pub mod listener;
 mod park;

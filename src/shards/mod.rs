@@ -17,4 +17,5 @@ mod pipeline;
 pub mod plan;
 mod proxy_header;
 mod room;
+mod seat;
 mod shard;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,13 +16,14 @@ use crate::actions::desk::Common;
 use crate::actions::service::Service;
 use crate::backends::threads::BackendThreads;
 use crate::backends::{self, StartError};
+use crate::core::bounds;
 use crate::core::config::ConfigError;
 use crate::core::config::checked::Config;
 use crate::core::hash::KeyHasher;
 use crate::core::ids::ShardId;
 use crate::core::ledger::ShardLedger;
 use crate::core::ledger::access::AccessRecord;
-use crate::core::limit::IpTable;
+use crate::core::limit::{IpTable, Seats};
 use crate::core::login_codes::CodeHasher;
 use crate::core::mask::OpenIdMask;
 use crate::core::owner::OwnerMap;
@@ -29,6 +31,7 @@ use crate::core::token::keys::KeyRing;
 use crate::net::clock::{Clock, ClockZero};
 use crate::net::doorbell::Doorbell;
 use crate::net::entropy::{random, random_u64};
+use crate::net::files::descriptors_max;
 use crate::net::listener;
 
 use super::control::{Control, Phase};
@@ -260,6 +263,8 @@ fn common(service: Service, backends: backends::Backends, shards: usize) -> Comm
     Common {
         owners: OwnerMap::new(shards as u16, hasher.clone()),
         ips: IpTable::new(config.limiter.ips_max),
+        seats: config.server.connections_per_ip_max.map(|max| Seats::new(config.limiter.ips_max, max)),
+        files_max: files_max(config),
         keys: KeyRing::new(&config.token),
         codes: CodeHasher::new(&random()),
         mask: OpenIdMask::new(&random::<32>()),
@@ -267,6 +272,13 @@ fn common(service: Service, backends: backends::Backends, shards: usize) -> Comm
         backends,
         service,
     }
+}
+
+/// The lowest descriptor is always the next: one that is this high says that so many are taken.
+fn files_max(config: &Config) -> RawFd {
+    let all = descriptors_max();
+    let reserved = bounds::FILES_RESERVED + config.wechat.connections_max;
+    all - RawFd::try_from(reserved).unwrap_or(RawFd::MAX).min(all / 2)
 }
 
 fn await_shards(started: &Receiver<io::Result<()>>, count: usize) -> Result<(), NodeError> {
