@@ -83,6 +83,8 @@ pub struct Front {
     pub access: Option<Sender<AccessRecord>>,
     /// Requests that wait for a backend or another shard.
     pub in_flight: Cell<usize>,
+    /// What the request that was polled last waits for: set before it is polled, and by it when it knows better.
+    pub waits_on: Cell<Backend>,
     pub draining: Cell<bool>,
     /// Number of the next request id.
     pub next_request: Cell<u64>,
@@ -141,11 +143,28 @@ impl Desk {
         self.common.owners.of(openid.as_str())
     }
 
-    /// Runs `job` on a shard, this one included, and waits for what it sends back.
+    /// Runs `job` on a shard, this one included, and waits for what it sends back. It is not begun there when nobody waits for
+    /// it any more: the request has had its deadline, or its client has left.
     ///
     /// # Errors
     /// The shard's mailbox is full, or it dropped the question.
     pub async fn ask<T: Send + 'static>(
+        self: &Rc<Self>,
+        to: ShardId,
+        job: impl FnOnce(&Rc<Self>, oneshot::Sender<T>) + Send + 'static,
+    ) -> Result<T, Fault> {
+        let wanted = move |desk: &Rc<Self>, reply: oneshot::Sender<T>| {
+            if reply.is_canceled() {
+                desk.ledger.overloads.abandoned.one();
+            } else {
+                job(desk, reply);
+            }
+        };
+        self.order(to, wanted).await
+    }
+
+    /// As [`Desk::ask`], but the job is done whoever waits for it.
+    async fn order<T: Send + 'static>(
         self: &Rc<Self>,
         to: ShardId,
         job: impl FnOnce(&Rc<Self>, oneshot::Sender<T>) + Send + 'static,
@@ -163,14 +182,15 @@ impl Desk {
         answer.map_err(|_| Fault::Busy(Backend::Owner))
     }
 
-    /// As [`Desk::ask`], but a full mailbox is tried again until it takes the job: for what must not be given up.
+    /// As [`Desk::ask`], but the job is done once the mailbox has it, and a full mailbox is tried again until it takes it: for
+    /// what must not be given up.
     pub async fn insist<T: Send + 'static>(
         self: &Rc<Self>,
         to: ShardId,
         job: impl Fn(&Rc<Self>, oneshot::Sender<T>) + Clone + Send + 'static,
     ) -> T {
         loop {
-            if let Ok(answer) = self.ask(to, job.clone()).await {
+            if let Ok(answer) = self.order(to, job.clone()).await {
                 return answer;
             }
             self.driver.sleep(FULL_MAILBOX_PAUSE).await;

@@ -247,18 +247,22 @@ impl Conversation {
         let config = &self.desk.common.service.config.server;
         let deadline = self.desk.tick().after(config.request_timeout);
         self.transport.set_deadline(Some(deadline));
-        let result = poll_fn(|cx| match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
-            Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Err(panicked) => Poll::Ready(Err(panicked)),
-            Ok(Poll::Pending) if self.transport.timed_out() && self.desk.tick() >= deadline => {
-                Poll::Ready(Err(Fault::Timeout(backend)))
+        let waits_on = &self.desk.front.waits_on;
+        let result = poll_fn(|cx| {
+            waits_on.set(backend);
+            match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
+                Ok(Poll::Ready(result)) => Poll::Ready(result),
+                Err(panicked) => Poll::Ready(Err(panicked)),
+                Ok(Poll::Pending) if self.transport.timed_out() && self.desk.tick() >= deadline => {
+                    Poll::Ready(Err(Fault::Timeout(waits_on.get())))
+                }
+                Ok(Poll::Pending) => Poll::Pending,
             }
-            Ok(Poll::Pending) => Poll::Pending,
         })
         .await;
         drop(room);
-        if matches!(result, Err(Fault::Timeout(_))) {
-            self.desk.ledger.lane(backend).timeouts.one();
+        if let Err(Fault::Timeout(backend)) = &result {
+            self.desk.ledger.lane(*backend).timeouts.one();
         }
         self.answered(result)
     }

@@ -19,3 +19,4 @@ mod proxy_header;
 mod room;
 mod seat;
 mod shard;
+mod stage;

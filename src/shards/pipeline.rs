@@ -1,8 +1,13 @@
 //! The way of a request, top to bottom: address limit → route → is the shard in time → token → owner shard (openid limits) → action.
 //! Never here: bytes, sockets, SQL. A guard either lets pass or answers.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 
 use crate::actions::admit::shed;
 use crate::actions::call::{Call, Held};
@@ -22,6 +27,7 @@ use crate::proto::reply::Reply;
 use crate::proto::request::{Request, header};
 
 use super::guard::{guard, guard_pending};
+use super::stage::Stage;
 
 /// What the books want to know of a request beside its answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -198,10 +204,21 @@ fn limit_there(desk: &Rc<Desk>, mut held: Held, caller: Arc<Caller>, user: User,
             asked.await??;
             match held.with(|request| act(&desk, request, &caller, id))? {
                 Outcome::Now(reply) => Ok(reply),
-                Outcome::Later(_, pending) => pending.await,
+                Outcome::Later(backend, pending) => waiting(&desk, || backend, pending).await,
             }
         }),
     )
+}
+
+/// Waits, and tells whoever polls what for.
+async fn waiting<T>(desk: &Desk, backend: impl Fn() -> Backend, pending: impl Future<Output = T> + Unpin) -> T {
+    let mut pending = pending;
+    poll_fn(|cx| {
+        let polled = pending.poll_unpin(cx);
+        desk.front.waits_on.set(backend());
+        polled
+    })
+    .await
 }
 
 /// What a request needs on its user's shard.
@@ -214,23 +231,30 @@ struct Errand {
 
 /// The whole request goes to the owner, the reply comes back.
 fn send_there(desk: &Rc<Desk>, held: Held, errand: Errand) -> Outcome {
-    let desk = desk.clone();
+    let (desk, stage) = (desk.clone(), Stage::new());
     Outcome::Later(
         Backend::Owner,
         Box::pin(async move {
-            let asked = desk.ask(errand.user.owner, move |owner, reply| {
+            let (here, there) = (stage.clone(), stage);
+            let asked = desk.ask(errand.user.owner, move |owner, mut reply| {
                 let worker = owner.clone();
                 // If the table of tasks is full the reply is dropped with the task, which tells the asker.
                 owner.driver.spawn(async move {
-                    let _ = reply.send(run_errand(&worker, held, errand).await);
+                    let work = pin!(run_errand(&worker, held, errand, &there));
+                    // Given up with its asker, as it would be here: what must not be is carried out by a task of its own.
+                    let done = match select(work, reply.cancellation()).await {
+                        Either::Left((done, _)) => done,
+                        Either::Right(_) => return,
+                    };
+                    let _ = reply.send(done);
                 });
             });
-            asked.await?
+            waiting(&desk, || here.waits_on(), pin!(asked)).await?
         }),
     )
 }
 
-async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand) -> Result<Reply, Fault> {
+async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand, stage: &Stage) -> Result<Reply, Fault> {
     let Errand { caller, user, route, id } = errand;
     let rules = &owner.common.service.routes[usize::from(route.0)].openid_rules;
     let outcome = guard(owner, id, || {
@@ -239,7 +263,10 @@ async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand) -> Result<
     })?;
     match outcome {
         Outcome::Now(reply) => Ok(reply),
-        Outcome::Later(_, pending) => guard_pending(owner, id, pending).await,
+        Outcome::Later(backend, pending) => {
+            stage.reach(backend);
+            guard_pending(owner, id, pending).await
+        }
     }
 }
 

@@ -238,6 +238,7 @@ fn front(access: Option<Sender<AccessRecord>>) -> Front {
     Front {
         access,
         in_flight: Cell::new(0),
+        waits_on: Cell::new(Backend::Owner),
         draining: Cell::new(false),
         next_request: Cell::new(random_u64()),
         date: Cell::new(DateText { at: UnixSeconds(u64::MAX), text: [0; 29] }),

@@ -145,6 +145,11 @@ pub static CATALOGUE: &[Metric] = &[
         "Requests refused so that others are served in time, by what was short and by priority.",
         Series::Shed,
     ),
+    count(
+        "tidegate_abandoned_total",
+        "Questions of other shards that were not begun, because nobody waited for the answer any more.",
+        Series::Total(|l| l.overloads.abandoned.get()),
+    ),
     gauge(
         "tidegate_concurrency_limit",
         "Requests that may wait for a backend at a time.",

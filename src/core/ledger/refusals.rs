@@ -16,6 +16,8 @@ pub enum Short {
 #[derive(Debug, Default)]
 pub struct Overloads {
     shed: [[Counter; Priority::ALL.len()]; Short::ALL.len()],
+    /// Questions of other shards that were not begun, because nobody waited for the answer any more.
+    pub abandoned: Counter,
     /// How many may wait, by resource.
     pub limits: [Gauge; Resource::ALL.len()],
     /// How many wait, by resource.
