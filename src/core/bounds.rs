@@ -34,6 +34,13 @@ pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 4 * 1024;
 /// Trailer section after a chunked body; read and dropped.
 pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// What the kernel keeps of a client's bytes that we do not take, and about as much of memory. By itself it would go up to 6 MiB,
+/// which 20,000 clients fill. A window of 128 KiB carries 2.5 MB/s over 50 ms: a body of 1 MiB in half a second.
+pub const KERNEL_RECV_BYTES: usize = 128 * 1024;
+const _: () = assert!(KERNEL_RECV_BYTES >= 4 * RECV_BUF_BYTES, "a receive must not find the window closed every time");
+/// What the kernel keeps of an answer that its client does not take. By itself it would go up to 4 MiB. 256 KiB carry 5 MB/s
+/// over 50 ms.
+pub const KERNEL_SEND_BYTES: usize = 256 * 1024;
 /// Answers are collected up to this size before a send, so that one pipelining client cannot grow the buffer; after it the
 /// connection gives way until the next turn. Some 170 small answers: 0.2 ms of a shard, far below what a waiter notices.
 pub const SEND_BUF_BYTES: usize = 32 * 1024;

@@ -17,6 +17,7 @@ pub mod mask;
 pub mod method;
 pub mod network;
 pub mod owner;
+pub mod pace;
 pub mod routes;
 pub mod session;
 pub mod time;

@@ -27,7 +27,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 pub struct Stream {
     inner: Rc<Inner>,
-    key: Key,
+    pub(super) key: Key,
 }
 
 /// Received bytes, mutable for parsing in place.

@@ -157,6 +157,26 @@ fn a_client_that_takes_bytes_slowly_gets_them_all() {
     node.until_quiet();
 }
 
+/// Bytes that trickle buy no time: neither those of a body nor those of an answer that is taken.
+#[test]
+fn a_peer_that_trickles_is_given_up() {
+    let node = TestNode::start(&["server.body_timeout=1s", "server.write_timeout=1s", "server.peer_rate_min=1MiB"]);
+    let mut sender = node.connect();
+    sender.send("POST /echo/large HTTP/1.1\r\nhost: test\r\ncontent-length: 4194304\r\n\r\n");
+    let mut reader = node.connect();
+    reader.send(get("/huge"));
+    let (half, taken) = (sender.second_handle(), reader.second_handle());
+    let open = || node.sum(tidegate::core::ledger::ShardLedger::connections_open);
+    node.until_opened(2);
+    until("both are given up", || {
+        let _ = std::io::Write::write_all(&mut &half, b"x");
+        let _ = Read::read(&mut &taken, &mut [0; 64]);
+        open() == 0
+    });
+    assert_eq!(sender.answer().error_code(), 40801);
+    assert!(reader.rest().len() < HUGE_BYTES);
+}
+
 #[test]
 fn a_client_that_takes_no_bytes_is_given_up() {
     let node = TestNode::start(&["server.write_timeout=200ms"]);
