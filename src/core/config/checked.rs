@@ -1,5 +1,7 @@
 //! The checked configuration: every value is in range, every name resolves. Shared by all shards, never changed.
 
+mod overload;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::overload::Overload;
+use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
 use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
@@ -18,6 +22,7 @@ use crate::core::method::Method;
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
+    pub overload: Overload,
     pub proxy_protocol: ProxyProtocol,
     pub tls: Tls,
     pub redirect: Redirect,
@@ -44,6 +49,8 @@ pub struct Server {
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
+    /// Per address and node; `None`: no bound.
+    pub connections_per_ip_max: Option<usize>,
     /// Requests per shard that wait for a backend or another shard.
     pub in_flight_max: usize,
     pub head_bytes_max: usize,
@@ -58,8 +65,13 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Longest wait for a client to take bytes of an answer.
     pub write_timeout: Duration,
+    /// Bytes per second of a body or an answer, on average from the moment when `body_timeout` or `write_timeout` after its
+    /// begin is over; zero: any rate.
+    pub peer_rate_min: usize,
     /// Longest a request may wait for backends and other shards.
     pub request_timeout: Duration,
+    /// From SIGTERM until the node accepts no more: the time that a balancer needs to notice that it is not ready.
+    pub drain_linger: Duration,
     /// From SIGTERM to exit.
     pub drain_timeout: Duration,
 }
@@ -324,6 +336,7 @@ pub struct Route {
     pub request_codings: CodingSet,
     /// Which pages of other origins may call it; `None`: none.
     pub cors: Option<Arc<CorsPolicy>>,
+    pub priority: Priority,
     pub action: ActionSpec,
 }
 
