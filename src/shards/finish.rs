@@ -1,9 +1,12 @@
 //! What an action or a guard says becomes the reply that leaves, whatever protocol carries it.
 //! Never here: bytes of a protocol.
 
+use crate::actions::desk::Desk;
 use crate::core::fault::Fault;
-use crate::core::ids::RequestId;
 use crate::proto::reply::Reply;
+
+use super::booking::Open;
+use super::represent::represent;
 
 /// A reply as it leaves.
 pub struct Finished {
@@ -16,11 +19,11 @@ pub struct Finished {
 
 /// Turns the result of a request into its reply.
 #[must_use]
-pub fn finish(id: RequestId, result: Result<Reply, Fault>) -> Finished {
+pub fn finish(desk: &Desk, open: &Open, result: Result<Reply, Fault>) -> Finished {
     match result {
-        Ok(reply) => Finished { reply, fault_code: None, closes: false },
+        Ok(reply) => Finished { reply: represent(desk, open, reply), fault_code: None, closes: false },
         Err(fault) => Finished {
-            reply: Reply::from_fault(&fault, id.as_str()),
+            reply: Reply::from_fault(&fault, open.id.as_str()),
             fault_code: Some(fault.verdict().code),
             closes: fault.closes(),
         },

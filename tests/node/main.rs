@@ -6,9 +6,12 @@ mod support;
 
 mod bounds;
 mod clients_leave;
+mod compression;
+mod conditional;
 mod drain;
 mod http;
 mod isolation;
+mod packed_requests;
 mod programs;
 mod proxy_protocol;
 mod refusals;

@@ -429,13 +429,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, proxy_protocol, tls, redirect, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "zzzzzzzz: unknown key; known: server, proxy_protocol, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, proxy_protocol, tls, redirect, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "a\\nb: unknown key; known: server, proxy_protocol, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, route",
     );
 }
 
