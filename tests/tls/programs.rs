@@ -58,6 +58,28 @@ fn openssl_may_not_renegotiate() {
     node.until_quiet();
 }
 
+#[test]
+fn check_reads_the_files() {
+    let authority = Authority::new();
+    let pair = authority.server("shop", &["shop.example"], Algorithm::Ecdsa);
+    let config = authority.folder().join("tidegate.toml");
+    std::fs::write(&config, tidegate::core::config::DEFAULTS).expect("a writable folder");
+    let check = || {
+        let output = Command::new(PROGRAM)
+            .args(["check", "--config"])
+            .arg(&config)
+            .args(["--set", "tls.listen=127.0.0.1:8443", "--set", &certificates(&[&pair])])
+            .envs([("WX_SECRET", "s"), ("TOKEN_KEY", "0123456789abcdef0123456789abcdef")])
+            .output()
+            .expect("the program starts");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(check(), (true, String::new()));
+    std::fs::remove_file(&pair.key).expect("we wrote it");
+    let (fits, stderr) = check();
+    assert!(!fits && stderr.contains("tls.certificate[0].key") && stderr.contains("No such file"), "{stderr}");
+}
+
 /// What `systemctl reload` does: nothing ends, files are read again.
 #[test]
 fn a_hangup_loads_everything_again() {
