@@ -68,7 +68,11 @@ impl Dialer {
 
     /// Connects and makes the handshake.
     pub fn try_dial(&self, addr: SocketAddr) -> std::io::Result<TlsSocket> {
-        let mut socket = TcpStream::connect(addr)?;
+        self.try_dial_over(TcpStream::connect(addr)?)
+    }
+
+    /// Makes the handshake on a connection that something has been said on.
+    pub fn try_dial_over(&self, mut socket: TcpStream) -> std::io::Result<TlsSocket> {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
         let mut session =

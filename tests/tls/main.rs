@@ -7,6 +7,7 @@ mod support;
 mod certificates;
 mod clients;
 mod doors;
+mod drain;
 mod handshakes;
 mod programs;
 mod records;
