@@ -9,6 +9,7 @@ use crate::actions::desk::Desk;
 use crate::actions::service::{ServedRoute, Service};
 use crate::actions::{Home, Outcome};
 use crate::core::config::checked::Auth;
+use crate::core::config::tls::ClientCertificates;
 use crate::core::fault::{Backend, Fault, LimitState};
 use crate::core::hash::KeyHash;
 use crate::core::ids::{RequestId, RouteId, ShardId};
@@ -20,7 +21,9 @@ use crate::proto::reply::{Body, Reply};
 use crate::proto::request::{Request, header};
 
 use super::cors;
+use super::door::DoorKind;
 use super::guard::{guard, guard_pending};
+use super::redirect;
 
 /// What the books want to know of a request beside its answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +47,16 @@ pub struct Arrival {
     /// The address, as the limiter knows it.
     pub ip: KeyHash,
     pub id: RequestId,
+    pub door: DoorKind,
+    pub proof: Proof,
+}
+
+/// How the client has proved who it is, before it asked anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    Nothing,
+    /// A certificate that our authority has signed and not revoked.
+    Certificate,
 }
 
 /// Where the rest of a request happens.
@@ -62,12 +75,11 @@ enum Place {
 pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
     if let Err(fault) = admit_ip(desk, from.ip, &service.ip_rules) {
-        // Only so that a page can read why.
-        if let Ok((id, _)) = find(service, &request) {
-            tag.origin = cors::admitted(service, id, &request);
-            tag.route = Some(id);
-        }
+        tag_early(service, from, &request, tag);
         return Err(fault);
+    }
+    if from.door == DoorKind::Redirect {
+        return redirect::answer(desk, &request).map(Outcome::Now);
     }
     if request.method == Method::Options
         && let Some(reply) = options(service, &request)
@@ -78,6 +90,9 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
     tag.route = Some(id);
     tag.origin = cors::admitted(service, id, &request);
     let route = &service.routes[usize::from(id.0)];
+    if route.client_certificate == ClientCertificates::Required && from.proof == Proof::Nothing {
+        return Err(Fault::ClientCertificateMissing);
+    }
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
         return route.action.call(desk, Call { request, path: &params, caller: None, route: id });
@@ -91,6 +106,16 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
         }
         Place::LimitThere => Ok(limit_there(desk, Held::of(&request), caller, user, id)),
         Place::AllThere => Ok(send_there(desk, Held::of(&request), Errand { caller, user, route: id, id: from.id })),
+    }
+}
+
+/// Finds out which page asks, only so that it can read why it is refused.
+fn tag_early(service: &Service, from: Arrival, request: &Request<'_>, tag: &mut Tag) {
+    if from.door != DoorKind::Redirect
+        && let Ok((id, _)) = find(service, request)
+    {
+        tag.route = Some(id);
+        tag.origin = cors::admitted(service, id, request);
     }
 }
 

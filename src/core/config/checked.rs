@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::cors::CorsPolicy;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
@@ -17,6 +18,8 @@ use crate::core::network::Network;
 pub struct Config {
     pub server: Server,
     pub proxy_protocol: ProxyProtocol,
+    pub tls: Tls,
+    pub redirect: Redirect,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -34,7 +37,8 @@ pub struct Config {
 
 #[derive(Debug)]
 pub struct Server {
-    pub listen: SocketAddr,
+    /// Where HTTP is spoken in the clear. `None`: nowhere.
+    pub listen: Option<SocketAddr>,
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
@@ -321,6 +325,8 @@ pub struct Route {
     pub openid_limits: Vec<Rate>,
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
+    /// Whether the client must have shown a certificate.
+    pub client_certificate: ClientCertificates,
     pub body_bytes_max: usize,
     /// Which pages of other origins may call it; `None`: none.
     pub cors: Option<Arc<CorsPolicy>>,
