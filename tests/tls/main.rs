@@ -9,6 +9,7 @@ mod clients;
 mod doors;
 mod handshakes;
 mod programs;
+mod proxied;
 mod records;
 mod reload;
 mod resumption;
