@@ -11,6 +11,10 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const JSON: &str = "application/json; charset=utf-8";
 /// Status line and type of nearly every answer, copied at once.
 const OK_JSON: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n";
+/// A cache of the client alone may keep it, and asks with its ETag before each use.
+const REVALIDATE: &[u8] = b"cache-control: private, no-cache\r\n";
+/// Without an ETag there is nothing to ask with.
+const NO_STORE: &[u8] = b"cache-control: no-store\r\n";
 /// The fields written here take about 200 bytes; more come only with headers of the reply.
 const HEAD_BYTES_USUAL: usize = 384;
 
@@ -132,15 +136,18 @@ fn write_common(out: &mut Vec<u8>, reply: &Reply, cx: &ReplyContext<'_>) {
     out.extend_from_slice(cx.date);
     out.extend_from_slice(b"\r\n");
     write_field(out, "x-request-id", cx.request_id);
+    let has = |name: &str| reply.headers.iter().any(|header| header.name == name);
+    let own_etag = has("etag");
     if let Body::Shared(rendered) = &reply.body
-        && !reply.headers.iter().any(|header| header.name == "etag")
+        && !own_etag
     {
         write_field(out, "etag", &rendered.etag);
     }
     // RFC 9111 §4.2.2: unless told otherwise, a cache makes up how long an answer is fresh; and nobody's rows belong into
     // one that others share. A 304 says what its 200 would have said (RFC 9110 §15.4.5).
-    if matches!(reply.status, 200 | 304) && !reply.headers.iter().any(|header| header.name == "cache-control") {
-        out.extend_from_slice(b"cache-control: private, no-cache\r\n");
+    if matches!(reply.status, 200 | 304) && !has("cache-control") {
+        let revalidates = own_etag || matches!(reply.body, Body::Shared(_)) || reply.status == 304;
+        out.extend_from_slice(if revalidates { REVALIDATE } else { NO_STORE });
     }
     for ReplyHeader { name, value } in &reply.headers {
         let is_ours = matches!(*name, "connection" | "content-length" | "content-type" | "date" | "transfer-encoding");
