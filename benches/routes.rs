@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use tidegate::core::coding::CodingSet;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
 use tidegate::core::config::tls::ClientCertificates;
 use tidegate::core::method::Method;
@@ -18,6 +19,7 @@ fn route(path: String, method: Method) -> Arc<Route> {
         ip_limits: Vec::new(),
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
+        request_codings: CodingSet::NONE,
         cors: None,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })

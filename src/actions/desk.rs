@@ -33,6 +33,7 @@ use crate::core::token::memory::TokenMemory;
 use crate::core::token::revoked::Revocations;
 use crate::net::driver::Driver;
 use crate::net::tls::keeper::Keeper;
+use crate::proto::compress::{Encoders, PieceEncoders};
 use crate::proto::json::parse::Scratch;
 use crate::proto::json::rows::Answer;
 
@@ -69,6 +70,8 @@ pub struct Desk {
     pub flights: RefCell<Flights<oneshot::Sender<Result<Loaded, Fault>>>>,
     pub jitter: RefCell<Jitter>,
     pub json: RefCell<Scratch>,
+    pub codecs: RefCell<Encoders>,
+    pub piece_encoders: PieceEncoders,
     pub spare: Spare,
     pub front: Front,
 }

@@ -3,6 +3,7 @@
 
 pub mod bounds;
 pub mod cache;
+pub mod coding;
 pub mod config;
 pub mod cors;
 pub mod fault;

@@ -29,7 +29,7 @@ pub fn preflight(service: &Service, request: &Request<'_>) -> Option<Reply> {
     let method = std::str::from_utf8(wanted).ok().and_then(Method::from_token)?;
     let Found::Route { route, .. } = service.router.find(method, request.path) else { return None };
     let policy = route.cors.as_ref()?;
-    let mut reply = Reply { status: 204, headers: Vec::new(), body: Body::Empty };
+    let mut reply = Reply::new(204, Body::Empty);
     reply.vary("origin, access-control-request-method, access-control-request-headers");
     // An origin that may not is told nothing; the browser then refuses the page.
     let Some(index) = policy.admits(origin) else { return Some(reply) };

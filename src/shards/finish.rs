@@ -8,6 +8,7 @@ use crate::proto::reply::Reply;
 use super::booking::Open;
 use super::cors;
 use super::pipeline::Tag;
+use super::represent::represent;
 
 /// A reply as it leaves.
 pub struct Finished {
@@ -22,7 +23,7 @@ pub struct Finished {
 #[must_use]
 pub fn finish(desk: &Desk, open: &Open, tag: &Tag, result: Result<Reply, Fault>) -> Finished {
     let (reply, fault_code, closes) = match result {
-        Ok(reply) => (reply, None, false),
+        Ok(reply) => (represent(desk, open, reply), None, false),
         Err(fault) => {
             let reply = Reply::from_fault(&fault, open.id.as_str());
             (reply, Some(fault.verdict().code), fault.closes())

@@ -23,6 +23,7 @@ use crate::proto::request::{Request, header};
 use super::cors;
 use super::door::DoorKind;
 use super::guard::{guard, guard_pending};
+use super::incoming::decoded;
 use super::redirect;
 
 /// What the books want to know of a request beside its answer.
@@ -95,14 +96,14 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
     }
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
-        return route.action.call(desk, Call { request, path: &params, caller: None, route: id });
+        return call(desk, Call { request, path: &params, caller: None, route: id });
     }
     let (caller, user) = authenticate(desk, &request)?;
     tag.user = Some(user);
     match place(desk, route, user) {
         Place::Here => {
             admit_user(desk, user.hash, &route.openid_rules)?;
-            route.action.call(desk, Call { request, path: &params, caller: Some(&caller), route: id })
+            call(desk, Call { request, path: &params, caller: Some(&caller), route: id })
         }
         Place::LimitThere => Ok(limit_there(desk, Held::of(&request), caller, user, id)),
         Place::AllThere => Ok(send_there(desk, Held::of(&request), Errand { caller, user, route: id, id: from.id })),
@@ -124,9 +125,7 @@ fn options(service: &Service, request: &Request<'_>) -> Option<Reply> {
     let found = service.router.find(request.method, request.path);
     let preflight = cors::preflight(service, request);
     match (found, preflight) {
-        (Found::Options { allow }, None) => {
-            Some(Reply { status: 204, headers: Vec::new(), body: Body::Empty }.with("allow", allow.to_owned()))
-        }
+        (Found::Options { allow }, None) => Some(Reply::new(204, Body::Empty).with("allow", allow.to_owned())),
         (_, preflight) => preflight,
     }
 }
@@ -292,6 +291,16 @@ async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand) -> Result<
 fn act(desk: &Rc<Desk>, request: Request<'_>, caller: &Arc<Caller>, id: RouteId) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
     let (_, params) = find(service, &request)?;
-    let route = &service.routes[usize::from(id.0)];
-    route.action.call(desk, Call { request, path: &params, caller: Some(caller), route: id })
+    call(desk, Call { request, path: &params, caller: Some(caller), route: id })
+}
+
+/// The last step before the action: its body without a content coding.
+fn call(desk: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+    let service = &desk.common.service;
+    let index = usize::from(call.route.0);
+    let action = &service.routes[index].action;
+    match decoded(desk, &service.config.routes[index], &call.request)? {
+        None => action.call(desk, call),
+        Some(mut body) => action.call(desk, Call { request: Request { body: &mut body, ..call.request }, ..call }),
+    }
 }

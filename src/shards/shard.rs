@@ -31,6 +31,7 @@ use crate::net::clock::ClockZero;
 use crate::net::driver::{Driver, DriverLimits, Hooks};
 use crate::net::entropy::random_u64;
 use crate::net::listener::ListenerKey;
+use crate::proto::compress::PieceEncoders;
 use crate::proto::json::parse::Scratch;
 
 use super::accept::door;
@@ -206,6 +207,8 @@ fn desk(seed: &Seed, driver: Driver, mesh: Mesh) -> Desk {
         flights: RefCell::new(Flights::new(&spaces, seed.common.hasher.clone())),
         jitter: RefCell::new(Jitter::new(random_u64())),
         json: RefCell::new(Scratch::new()),
+        codecs: RefCell::default(),
+        piece_encoders: PieceEncoders::default(),
         spare: Spare::default(),
         front: front(seed.access.clone()),
     }

@@ -6,12 +6,15 @@ mod support;
 
 mod bounds;
 mod clients_leave;
+mod compression;
+mod conditional;
 mod conformance;
 mod cors;
 mod cuts;
 mod drain;
 mod http;
 mod isolation;
+mod packed_requests;
 mod programs;
 mod proxy_protocol;
 mod refusals;

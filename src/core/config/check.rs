@@ -2,6 +2,7 @@
 //! Defaults of knobs come from the embedded `tidegate.toml` and from nowhere else.
 //! Never here: a single section's keys, which live in the files below.
 
+mod compression;
 mod cors;
 mod identity;
 mod knobs;
@@ -36,6 +37,7 @@ const ROOT: &[&str] = &[
     "token",
     "limiter",
     "cache",
+    "compression",
     "database",
     "query",
     "transaction",
@@ -43,7 +45,7 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 11] = [
+const KNOBS: [(&str, &[&str]); 12] = [
     ("server", knobs::SERVER),
     ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
     ("tls", tls::TLS),
@@ -54,6 +56,7 @@ const KNOBS: [(&str, &[&str]); 11] = [
     ("token", identity::TOKEN),
     ("limiter", knobs::LIMITER),
     ("cache", knobs::CACHE),
+    ("compression", compression::COMPRESSION),
     ("database", knobs::DATABASE),
 ];
 
@@ -129,6 +132,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         apps: identity::apps(&root, outside),
         token: identity::token(&root, outside),
         cache: knobs::cache(&root),
+        compression: compression::compression(&root),
         database: knobs::database(&root),
         routes: routes::routes(
             &root,

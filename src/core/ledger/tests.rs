@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::catalogue::{CATALOGUE, Kind, ProcessFacts, Unit, render, route_label};
 use super::classes::{FAULT_CODES, STATUSES};
 use super::*;
+use crate::core::coding::CodingSet;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
 use crate::core::config::tls::ClientCertificates;
 use crate::core::fault::{Fault, LimitState};
@@ -228,6 +229,7 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         ip_limits: Vec::new(),
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
+        request_codings: CodingSet::NONE,
         cors: None,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
     };
@@ -241,6 +243,7 @@ fn every_fault_has_its_own_counters() {
         Fault::Malformed(""),
         Fault::InvalidParam { name: "".into(), need: "".into() },
         Fault::InvalidBody(""),
+        Fault::BodyCoding { coding: "" },
         Fault::TokenMissing,
         Fault::TokenInvalid,
         Fault::TokenExpired,
@@ -260,6 +263,7 @@ fn every_fault_has_its_own_counters() {
         Fault::BodyTooLarge { bytes_max: 0 },
         Fault::TargetTooLong { bytes_max: 0 },
         Fault::MediaType,
+        Fault::ContentCoding { accepted: "".into() },
         Fault::RateLimited(state),
         Fault::WechatQuota { wait: Duration::ZERO },
         Fault::HeadTooLarge { bytes_max: 0 },
@@ -287,6 +291,7 @@ fn every_fault_has_its_own_counters() {
         Fault::TransferCodingUnknown | Fault::ExpectationUnknown | Fault::BackendRefused { .. } => (),
         Fault::Busy(_) | Fault::Overloaded | Fault::Draining | Fault::Timeout(_) => (),
         Fault::VersionUnsupported | Fault::ClientCertificateMissing => (),
+        Fault::BodyCoding { .. } | Fault::ContentCoding { .. } => (),
     };
     all.iter().for_each(listed);
     let codes: HashSet<u32> = all.iter().map(|fault| fault.verdict().code).collect();

@@ -18,8 +18,10 @@ use crate::core::cors::CorsPolicy;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
+use super::compression::{check_decoding, codings};
+
 pub(super) const ROUTE: &[&str] =
-    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "cors", "action"];
+    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "request_encoding", "cors", "action"];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -55,6 +57,13 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
     });
     let (openid_limits, ip_limits) = limits(section, auth, targets.openid_limit);
     let range = 0..=bounds::BODY_BYTES_CEILING;
+    let body_bytes_max = section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
+        size(value, &range, "a body is held in memory whole")
+    });
+    let request_codings = codings(section, "request_encoding");
+    if !request_codings.is_empty() {
+        check_decoding(section, body_bytes_max);
+    }
     Route {
         path: section.text("path").unwrap_or_default().to_owned(),
         methods: section.read("method", Vec::new(), methods),
@@ -68,9 +77,8 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
                 _ => Err(Complaint::new("must be \"off\" or \"required\"", "")),
             }
         }),
-        body_bytes_max: section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
-            size(value, &range, "a body is held in memory whole")
-        }),
+        body_bytes_max,
+        request_codings,
         cors: section.read_or("cors", None, |value| {
             let name = text(value)?;
             let cure = || suggestion(name, targets.cors.keys().map(String::as_str));
