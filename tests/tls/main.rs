@@ -10,6 +10,7 @@ mod doors;
 mod drain;
 mod handshakes;
 mod programs;
+mod proxied;
 mod records;
 mod reload;
 mod resumption;
