@@ -6,6 +6,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::core::coding::CodingSet;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
+use tidegate::core::config::tls::ClientCertificates;
 use tidegate::core::method::Method;
 use tidegate::core::routes::{Found, Router};
 
@@ -14,6 +15,7 @@ fn route(path: String, method: Method) -> Arc<Route> {
         path,
         methods: vec![method],
         auth: Auth::Token,
+        client_certificate: ClientCertificates::Off,
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
         body_bytes_max: 0,

@@ -11,8 +11,10 @@ use std::time::Duration;
 use crate::core::coding::CodingSet;
 use crate::core::config::checked::{
     AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
-    Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
+    Ops, Param, ProxyMode, ProxyProtocol, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction,
+    Wechat,
 };
+use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
 use crate::core::ids::AppId;
 
 /// Long enough for a busy machine; no test waits for it.
@@ -22,7 +24,7 @@ pub fn config(database: DatabaseUrl) -> Config {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Config {
         server: Server {
-            listen,
+            listen: Some(listen),
             shards: Shards::Count(1),
             connections_max: 1,
             in_flight_max: 1,
@@ -37,6 +39,20 @@ pub fn config(database: DatabaseUrl) -> Config {
             request_timeout: LONG,
             drain_timeout: LONG,
         },
+        proxy_protocol: ProxyProtocol { mode: ProxyMode::Off, trusted: Vec::new() },
+        tls: Tls {
+            listen: None,
+            profile: Profile::Modern,
+            alpn: Vec::new(),
+            handshake_timeout: LONG,
+            handshakes_max: 1,
+            certificates: Vec::new(),
+            ticket_keys: TicketKeys::Random,
+            clients: ClientCertificates::Off,
+            client_ca: None,
+            client_crl: None,
+        },
+        redirect: Redirect { listen: None, host: None, port: 443 },
         ops: Ops { listen },
         log: Log { access: AccessLog::Off, level: Level::Error },
         wechat: Wechat { base_url: "http://127.0.0.1:9".to_owned(), timeout: LONG, connections_max: 4 },

@@ -20,6 +20,14 @@ const _: () = assert!(HEAD_BYTES_MAX < RECV_BUF_BYTES, "a legal head must fit on
 /// Provided buffers per shard. One turn of the driver holds a few hundred at most; 512 × 16 KiB = 8 MiB.
 pub const RECV_BUFS: u16 = 512;
 const _: () = assert!(RECV_BUFS.is_power_of_two(), "the kernel masks the ring index");
+/// Longest PROXY header of version 1, line end included (proxy-protocol.txt §2.1).
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+/// Longest PROXY header of version 2. Its addresses take 216 bytes at most; balancers add names, a checksum, an identity of
+/// the virtual network and the facts of a TLS session, together below 1 KiB.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 * 1024;
+const _: () = assert!(PROXY_HEADER_BYTES_MAX < RECV_BUF_BYTES, "a legal header must fit one buffer");
+/// Networks of balancers whose PROXY header is believed: compared one after the other, once per connection.
+pub const PROXY_NETWORKS_MAX: usize = 64;
 /// Longest chunk-size line with its extensions (RFC 9112 §7.1.1 asks for a limit).
 pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 /// All chunk extensions of one body together; we use none. Without it a client could send 250 bytes for each byte of content.
@@ -177,3 +185,24 @@ pub const ACCEPTED_CODINGS_MAX: usize = 16;
 /// Entity tags of `if-none-match` that are compared. A client has one, a cache a few variants; with the others the answer
 /// is sent again.
 pub const ENTITY_TAGS_MAX: usize = 4;
+/// Certificates of one node: names of a company, each perhaps as ECDSA and RSA.
+pub const TLS_CERTIFICATES_MAX: usize = 256;
+/// Longest PEM file read: a revocation list of some 100,000 entries.
+pub const TLS_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Plaintext sealed before the socket is asked to take it: four records of 16 KiB, so that a slow reader holds few of them.
+pub const TLS_SEAL_BYTES_MAX: usize = 64 * 1024;
+/// Records that a socket has not taken. What was sealed, and alerts and key updates behind it; a peer that asks for more
+/// of these without reading is cut off.
+pub const TLS_UNSENT_BYTES_MAX: usize = 2 * TLS_SEAL_BYTES_MAX;
+/// Received bytes kept until a record or a message of the handshake is whole. RFC 8446 §5.1: a record has 16 KiB and a
+/// little; rustls takes messages of at most 64 KiB.
+pub const TLS_PARTIAL_BYTES_MAX: usize = 96 * 1024;
+/// Handshakes begun on one shard within one turn: their signatures take 0.1 ms each (P-256; RSA 1 ms), in which nobody else
+/// on the shard is served.
+pub const TLS_HANDSHAKES_PER_TURN: u32 = 16;
+/// How long a ticket resumes a session. Half a day: a phone comes back in the evening.
+pub const TLS_TICKET_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// Keys for tickets in one file: the one that seals and those before it.
+pub const TLS_TICKET_KEYS_MAX: usize = 8;
+/// Longest ticket looked at. Ours have about 200 bytes.
+pub const TLS_TICKET_BYTES_MAX: usize = 4 * 1024;

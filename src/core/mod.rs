@@ -15,6 +15,7 @@ pub mod limit;
 pub mod login_codes;
 pub mod mask;
 pub mod method;
+pub mod network;
 pub mod owner;
 pub mod routes;
 pub mod session;

@@ -16,6 +16,7 @@ pub mod sockets;
 pub mod stream;
 pub mod tasks;
 mod timers;
+pub mod tls;
 pub mod transport;
 
 #[cfg(test)]

@@ -62,13 +62,18 @@ pub enum SendError {
 #[derive(Debug)]
 pub struct Detached {
     pub fd: OwnedFd,
-    /// Received and not yet served.
+    /// Received and not yet handed out.
     pub bytes: Vec<u8>,
 }
 
 impl Stream {
     pub(super) const fn new(inner: Rc<Inner>, key: Key) -> Self {
         Self { inner, key }
+    }
+
+    /// The driver of this shard.
+    pub(super) fn driver(&self) -> &Inner {
+        &self.inner
     }
 
     /// The instant after which a wait for this stream ends; `None`: never. Costs a store when it moves away.
@@ -91,6 +96,14 @@ impl Stream {
     /// The peer has closed or broken off, or the deadline has passed.
     pub async fn recv(&self) -> Result<Received, RecvError> {
         poll_fn(|_| self.poll_recv()).await
+    }
+
+    /// Gives back the end of what `recv` handed out last: the next `recv` begins with it.
+    pub fn unread(&self, mut bytes: Vec<u8>) {
+        self.inner.with_socket(self.key, |socket| {
+            bytes.append(&mut socket.backlog);
+            socket.backlog = bytes;
+        });
     }
 
     /// Whether bytes have arrived that `recv` has not handed out, in the kernel's queue included. Costs a system call.
@@ -244,6 +257,16 @@ impl Drop for Stream {
         let lingers = self.inner.with_socket(self.key, |socket| socket.owner == Owner::Lingering);
         if lingers == Some(false) {
             self.inner.close_now(self.key);
+        }
+    }
+}
+
+impl Received {
+    /// Forgets what lies behind the first `len` bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        match self {
+            Self::Lent(buf) => buf.truncate(len),
+            Self::Copied(bytes) => bytes.truncate(len),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Bytes ⇄ types: HTTP/1, content codings, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, content codings, PROXY protocol, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
 pub mod compress;
 pub mod http1;
 pub mod json;
+pub mod proxy;
 pub mod reply;
 pub mod request;
 pub mod variants;

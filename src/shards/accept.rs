@@ -16,14 +16,18 @@ use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
 use crate::net::stream::Stream;
 use crate::net::tasks::panic_text;
-use crate::net::transport::Transport;
+use crate::net::tls::Session;
+use crate::net::transport::{Luggage, Transport};
 use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
 use crate::proto::reply::Reply;
 
 use super::answers::{Peer, date};
 use super::connection::{Conversation, Ending};
 use super::door::DoorKind;
+use super::handshake::secure;
 use super::opening::own_request_id;
+use super::pipeline::Proof;
+use super::proxy_header::{Begins, begins, introduce};
 
 /// How much of its request a refused client gets rid of: unread bytes would turn the close into a reset, which may overtake
 /// the refusal (RFC 9112 §9.6). A phone's request is smaller.
@@ -34,31 +38,57 @@ pub fn door(desk: &Rc<Desk>, kind: DoorKind) -> OnAccept {
     let desk = desk.clone();
     Rc::new(move |fd| {
         if desk.driver.sockets() >= desk.common.service.config.server.connections_max {
-            return refuse(&desk, fd);
+            return refuse(&desk, fd, kind);
         }
         desk.ledger.connections.opened.one();
         match peer_addr(fd.as_fd()) {
-            Some(addr) => match kind {
-                DoorKind::Plain => welcome(&desk, fd, Vec::new(), addr.ip()),
-            },
+            Some(addr) => arrive(&desk, fd, addr.ip(), kind),
             // Without an address the client has left again already.
             None => desk.ledger.connection_closed(CloseReason::Reset),
         }
     })
 }
 
-/// Gives a connection a task. `first` was received on another shard.
-fn welcome(desk: &Rc<Desk>, fd: OwnedFd, first: Vec<u8>, addr: IpAddr) {
-    let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr) };
+/// Who comes in, by a door or from another shard.
+struct Guest {
+    peer: Peer,
+    /// Received on another shard.
+    first: Vec<u8>,
+    entrance: Entrance,
+}
+
+/// How far a connection has come.
+enum Entrance {
+    /// Nothing is known of it but the address of its socket.
+    Door(Begins),
+    /// Another shard knows it, and had the handshake with it.
+    Known(Option<Box<Session>>),
+}
+
+/// A connection that is new on this node.
+fn arrive(desk: &Rc<Desk>, fd: OwnedFd, addr: IpAddr, door: DoorKind) {
+    let begins = begins(&desk.common.service.config.proxy_protocol, addr);
+    if begins == Begins::Untrusted {
+        desk.ledger.proxy_headers.untrusted.one();
+        return desk.ledger.connection_closed(CloseReason::Fault);
+    }
+    let peer = Peer { addr, key: ip_key(&desk.common.hasher, addr), door, proof: Proof::Nothing };
+    welcome(desk, fd, Guest { peer, first: Vec::new(), entrance: Entrance::Door(begins) });
+}
+
+/// Gives a connection a task.
+fn welcome(desk: &Rc<Desk>, fd: OwnedFd, guest: Guest) {
+    let Guest { peer, first, entrance } = guest;
     let served = desk.clone();
-    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer)) {
+    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer, entrance)) {
         desk.ledger.connection_closed(CloseReason::Reset);
-        refuse(desk, fd);
+        refuse(desk, fd, peer.door);
     }
 }
 
-async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
-    let mut conversation = Box::new(Conversation::new(Transport::Plain(stream), desk.clone(), peer));
+async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) {
+    // Boxed: what a handshake needs is not kept by the connection that it makes.
+    let Some(mut conversation) = Box::pin(enter(stream, desk.clone(), peer, entrance)).await else { return };
     // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
     let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await.unwrap_or_else(|cause| {
         desk.ledger.panics.one();
@@ -74,47 +104,70 @@ async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer) {
             desk.ledger.connection_closed(reason);
             drop(conversation);
         }
-        Ending::Move => Box::pin(move_on(*conversation, &desk, peer.addr)).await,
+        Ending::Move => Box::pin(move_on(conversation, &desk)).await,
     }
 }
 
+/// From the socket to the conversation. `None`: it did not come to one, and the connection is closed and booked.
+async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entrance) -> Option<Box<Conversation>> {
+    let transport = match entrance {
+        Entrance::Known(session) => Transport::resume(stream, session),
+        Entrance::Door(begins) => {
+            peer.addr = introduce(&stream, &desk, begins, peer.addr).await?;
+            peer.key = ip_key(&desk.common.hasher, peer.addr);
+            match peer.door {
+                DoorKind::Plain | DoorKind::Redirect => Transport::Plain(stream),
+                DoorKind::Tls => secure(&desk, stream).await?,
+            }
+        }
+    };
+    if transport.has_client_certificate() {
+        peer.proof = Proof::Certificate;
+    }
+    Some(Box::new(Conversation::new(transport, desk, peer)))
+}
+
 /// Sends the connection to the shard of its user. If that shard's mailbox is full it stays here.
-async fn move_on(mut conversation: Conversation, desk: &Rc<Desk>, addr: IpAddr) {
+async fn move_on(mut conversation: Box<Conversation>, desk: &Rc<Desk>) {
+    let peer = conversation.peer();
     let target = conversation.streak.target().unwrap_or(desk.shard);
     let unread = conversation.take_unread();
-    let Some(mut leaving) = conversation.into_transport().detach().await else {
+    let Some(luggage) = conversation.into_transport().detach(unread).await else {
         return desk.ledger.connection_closed(CloseReason::Reset);
-    };
-    let first = if unread.is_empty() {
-        std::mem::take(&mut leaving.bytes)
-    } else {
-        [unread, std::mem::take(&mut leaving.bytes)].concat()
     };
     desk.ledger.connections.moved_out.one();
     // The job owns the connection: if the mailbox refuses it, it comes back through this cell.
-    let parcel = std::sync::Arc::new(std::sync::Mutex::new(Some((leaving.fd, first))));
+    let parcel = std::sync::Arc::new(std::sync::Mutex::new(Some(luggage)));
     let sent = parcel.clone();
+    let take = move |parcel: &std::sync::Mutex<Option<Luggage>>| parcel.lock().ok().and_then(|mut held| held.take());
     let posted = desk.peers.post(
         target,
         Box::new(move |there| {
-            let parcel = sent.lock().ok().and_then(|mut parcel| parcel.take());
-            if let Some((fd, first)) = parcel {
-                there.ledger.connections.moved_in.one();
-                welcome(there, fd, first, addr);
+            if let Some(luggage) = take(&sent) {
+                move_in(there, luggage, peer);
             }
         }),
     );
     if posted.is_err()
-        && let Some((fd, first)) = parcel.lock().ok().and_then(|mut parcel| parcel.take())
+        && let Some(luggage) = take(&parcel)
     {
-        desk.ledger.connections.moved_in.one();
-        welcome(desk, fd, first, addr);
+        move_in(desk, luggage, peer);
     }
 }
 
-/// Tells why and closes: one send, one receive, no task.
-fn refuse(desk: &Desk, fd: OwnedFd) {
+/// A connection that was served elsewhere goes on here.
+fn move_in(desk: &Rc<Desk>, luggage: Luggage, peer: Peer) {
+    desk.ledger.connections.moved_in.one();
+    let Luggage { fd, bytes: first, session } = luggage;
+    welcome(desk, fd, Guest { peer, first, entrance: Entrance::Known(session) });
+}
+
+/// Tells why and closes: one send, one receive, no task. Behind TLS there are no words before a handshake.
+fn refuse(desk: &Desk, fd: OwnedFd, door: DoorKind) {
     desk.ledger.connections.refused.one();
+    if door == DoorKind::Tls {
+        return;
+    }
     let id = own_request_id(desk);
     let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
     let mut text = Vec::new();
@@ -132,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer) -> F) -> usize {
+        fn task_bytes<F: Future>(_: impl FnOnce(Stream, Rc<Desk>, Peer, Entrance) -> F) -> usize {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());

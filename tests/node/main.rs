@@ -13,6 +13,7 @@ mod http;
 mod isolation;
 mod packed_requests;
 mod programs;
+mod proxy_protocol;
 mod refusals;
 mod streams;
 mod timeouts;

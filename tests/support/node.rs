@@ -1,10 +1,11 @@
 //! Starts a node with the test configuration and overrides, and stops it when it is dropped.
 //! Never here: what a test asserts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam::channel::{Receiver, bounded};
 use tempfile::TempDir;
 use tidegate::actions::Registry;
 use tidegate::backends::sqlite::run_script;
@@ -12,18 +13,21 @@ use tidegate::core::config::checked::{App, Secret};
 use tidegate::core::config::{Outside, load_with};
 use tidegate::core::ids::AppId;
 use tidegate::core::ledger::ShardLedger;
+use tidegate::core::ledger::access::AccessRecord;
 use tidegate::demo::simulator::{Simulator, SimulatorOptions, start};
 use tidegate::net::clock::{Clock, ClockZero};
 use tidegate::shards::node::{Drained, Node, NodeParts};
 
 use super::actions::{Gate, Samples, registry};
 use super::client::{Client, post};
-use super::until;
+use super::{PATIENCE, until};
 
 const CONFIG: &str = include_str!("node.toml");
 const TABLES: &str = "CREATE TABLE users (openid TEXT PRIMARY KEY) STRICT;
 CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 INSERT INTO items (id, name) VALUES (1, 'tea'), (2, 'rice');";
+/// Lines of the access log that are kept for a test; the others are dropped.
+const LOG_RECORDS_MAX: usize = 1024;
 const SECRET: &str = "known-to-the-simulator";
 const APPID: &str = "wx4f4bc4dec97d474b";
 
@@ -36,6 +40,7 @@ pub struct TestNode {
     /// What the measuring actions found.
     pub samples: Samples,
     ledgers: Vec<Arc<ShardLedger>>,
+    access: Receiver<AccessRecord>,
     _simulator: Simulator,
     _folder: TempDir,
 }
@@ -65,10 +70,11 @@ impl TestNode {
         let config = load_with(CONFIG, &overrides, &outside).unwrap_or_else(|errors| panic!("{errors:?}"));
         let (gate, samples) = (Gate::default(), Samples::default());
         let registry = more(registry(&gate, &samples));
-        let node = Node::start(Arc::new(config), NodeParts { registry, access: None });
+        let (log, access) = bounded(LOG_RECORDS_MAX);
+        let node = Node::start(Arc::new(config), NodeParts { registry, access: Some(log) });
         let node = node.unwrap_or_else(|error| panic!("{error}"));
         let (addr, ledgers) = (node.addr(), node.ledgers().to_vec());
-        Self { node: Some(node), addr, gate, samples, ledgers, _simulator: simulator, _folder: folder }
+        Self { node: Some(node), addr, gate, samples, ledgers, access, _simulator: simulator, _folder: folder }
     }
 
     pub fn connect(&self) -> Client {
@@ -80,6 +86,11 @@ impl TestNode {
         let answer = self.connect().ask(post("/auth/login", &format!(r#"{{"code":"demo-{name}.{code}"}}"#)));
         assert_eq!(answer.status, 200, "{:?}", String::from_utf8_lossy(&answer.body));
         answer.json()["data"]["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// The address that the access log gives the next request.
+    pub fn next_remote(&self) -> IpAddr {
+        self.access.recv_timeout(PATIENCE).expect("a request was answered").remote
     }
 
     /// A number of the books, over all shards.

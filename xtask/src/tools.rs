@@ -18,10 +18,12 @@ pub struct Tool {
 }
 
 /// A line here is all that a new tool costs.
-pub const FOR_TESTS: [Tool; 3] = [
+pub const FOR_TESTS: [Tool; 4] = [
     // SQLite and the cryptography are compiled from C.
     Tool { program: "cc", package: "build-essential" },
     Tool { program: "curl", package: "curl" },
+    // The balancer whose PROXY headers are read.
+    Tool { program: "/usr/sbin/haproxy", package: "haproxy" },
     Tool { program: "/etc/ssl/certs/ca-certificates.crt", package: "ca-certificates" },
 ];
 

@@ -30,6 +30,17 @@ impl Answer {
         Self { headers, body: json_of(body_bytes) }
     }
 
+    /// A list of products as the demo gives it, because a filler would compress to nothing.
+    pub fn synthetic_list(items: u64) -> Self {
+        let item = |n: u64| {
+            let (price, stock) = (990 + n * 7919 % 50_000, 500 + n * 37 % 1000);
+            format!(r#"{{"id":{n},"name":"杭州月白手工陶杯 {n:04} 号","price":{price},"stock":{stock}}}"#)
+        };
+        let items: Vec<String> = (1..=items).map(item).collect();
+        let body = format!(r#"{{"items":[{}],"page":1,"has_more":true}}"#, items.join(","));
+        Self { body: body.into_bytes(), ..Self::synthetic(ETAG_BODY_BYTES_MIN) }
+    }
+
     /// Takes a captured answer apart. Fails when it is not a 200 with as many body bytes as `content-length` says.
     pub fn from_bytes(bytes: &[u8]) -> io::Result<Self> {
         let bad = |what: &str| Error::new(ErrorKind::InvalidData, format!("captured answer: {what}"));

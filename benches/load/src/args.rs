@@ -33,11 +33,18 @@ pub struct ServerArgs {
     pub cpu: Option<usize>,
 }
 
-/// Where the generator sends requests: `http://127.0.0.1:PORT/path`.
+/// Where the generator sends requests: `http://127.0.0.1:PORT/path`, or `https://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    pub scheme: Scheme,
     pub addr: SocketAddr,
     pub path: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Http,
+    Https,
 }
 
 /// Inclusive range of product numbers, written `1..=100`.
@@ -66,7 +73,11 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("http://").ok_or("must start with http://; the generator speaks plain HTTP")?;
+        let (scheme, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(rest), _) => (Scheme::Http, rest),
+            (_, Some(rest)) => (Scheme::Https, rest),
+            _ => return Err("must start with http:// or https://".to_owned()),
+        };
         let (host, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
@@ -78,7 +89,7 @@ impl FromStr for Target {
                 addr.ip()
             ));
         }
-        Ok(Self { addr, path: path.to_owned() })
+        Ok(Self { scheme, addr, path: path.to_owned() })
     }
 }
 
@@ -121,13 +132,14 @@ mod tests {
 
     #[test]
     fn targets_on_loopback_are_taken() {
-        let check = |text: &str, addr: &str, path: &str| {
-            assert_eq!(text.parse(), Ok(Target { addr: addr.parse().unwrap(), path: path.to_owned() }), "{text}");
+        let check = |text: &str, scheme: Scheme, addr: &str, path: &str| {
+            let target = Target { scheme, addr: addr.parse().unwrap(), path: path.to_owned() };
+            assert_eq!(text.parse(), Ok(target), "{text}");
         };
-        check("http://127.0.0.1:8080/ping?x=1", "127.0.0.1:8080", "/ping?x=1");
-        check("http://127.9.9.9:80", "127.9.9.9:80", "/");
-        check("http://localhost:1/", "127.0.0.1:1", "/");
-        check("http://[::1]:9/a", "[::1]:9", "/a");
+        check("http://127.0.0.1:8080/ping?x=1", Scheme::Http, "127.0.0.1:8080", "/ping?x=1");
+        check("http://127.9.9.9:80", Scheme::Http, "127.9.9.9:80", "/");
+        check("http://localhost:1/", Scheme::Http, "127.0.0.1:1", "/");
+        check("https://[::1]:9/a", Scheme::Https, "[::1]:9", "/a");
     }
 
     #[test]
@@ -142,7 +154,8 @@ mod tests {
         check("http://example.com:80/", "must be an address");
         check("http://127.0.0.1/", "must be an address");
         check("http://localhost:65536/", "0..=65535");
-        check("https://127.0.0.1:443/", "plain HTTP");
+        check("https://10.0.0.1:443/", "only loopback");
+        check("ftp://127.0.0.1/", "http:// or https://");
     }
 
     #[test]

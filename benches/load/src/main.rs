@@ -38,6 +38,8 @@ enum Command {
     Gen(load::GenArgs),
     /// Hold many idle keep-alive connections
     Idle(load::idle::IdleArgs),
+    /// Shake hands with a TLS server, in full or with a ticket, and count
+    Handshakes(load::handshakes::HandshakesArgs),
     /// Log distinct users in, many at the same time
     Login(load::login::LoginArgs),
     /// Log users in and write their tokens to a file, one a line
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::PeerHyper(args) => peer::hyper::serve(&args),
         Command::Gen(args) => load::run(&args),
         Command::Idle(args) => load::idle::run(&args),
+        Command::Handshakes(args) => load::handshakes::run(&args),
         Command::Login(args) => load::login::run(&args),
         Command::Tokens(args) => load::tokens::run(&args),
         Command::Compare(args) => compare::run(&args),

@@ -9,12 +9,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::coding::CodingSet;
+use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::ids::AppId;
 use crate::core::method::Method;
+use crate::core::network::Network;
 
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
+    pub proxy_protocol: ProxyProtocol,
+    pub tls: Tls,
+    pub redirect: Redirect,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -33,7 +38,8 @@ pub struct Config {
 
 #[derive(Debug)]
 pub struct Server {
-    pub listen: SocketAddr,
+    /// Where HTTP is spoken in the clear. `None`: nowhere.
+    pub listen: Option<SocketAddr>,
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
@@ -63,6 +69,24 @@ pub enum Shards {
     Auto,
     Count(usize),
     Cpus(Vec<usize>),
+}
+
+/// What a balancer in front says about the connections that it passes on.
+#[derive(Debug)]
+pub struct ProxyProtocol {
+    pub mode: ProxyMode,
+    /// Never empty unless the mode is `Off`.
+    pub trusted: Vec<Network>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyMode {
+    /// A header is what it looks like to HTTP: malformed.
+    Off,
+    /// Who is trusted may send one; everybody else is a client of our own.
+    Optional,
+    /// Only who is trusted may connect, and each connection begins with one.
+    Required,
 }
 
 #[derive(Debug)]
@@ -310,6 +334,8 @@ pub struct Route {
     pub openid_limits: Vec<Rate>,
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
+    /// Whether the client must have shown a certificate.
+    pub client_certificate: ClientCertificates,
     pub body_bytes_max: usize,
     /// Codings in which the body may come.
     pub request_codings: CodingSet,

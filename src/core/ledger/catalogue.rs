@@ -42,6 +42,10 @@ pub struct ProcessFacts {
     pub uptime: Duration,
     pub resident_bytes: u64,
     pub open_files: u64,
+    pub tls_reloads: u64,
+    pub tls_reloads_failed: u64,
+    /// Since 1970; zero: no certificate.
+    pub tls_expires: Duration,
 }
 
 type OfShard = fn(&ShardLedger) -> u64;
@@ -109,7 +113,60 @@ pub static CATALOGUE: &[Metric] = &[
         "Connections moved to the owner shard of their user.",
         Series::Total(|l| l.connections.moved_in.get()),
     ),
+    count(
+        "tidegate_proxy_headers_total",
+        "Connections by how their PROXY header was taken; only text, binary and direct are served.",
+        Series::Split(
+            "result",
+            &[
+                ("text", |l| l.proxy_headers.text.get()),
+                ("binary", |l| l.proxy_headers.binary.get()),
+                ("direct", |l| l.proxy_headers.direct.get()),
+                ("untrusted", |l| l.proxy_headers.untrusted.get()),
+                ("absent", |l| l.proxy_headers.absent.get()),
+                ("malformed_text", |l| l.proxy_headers.malformed_text.get()),
+                ("malformed_binary", |l| l.proxy_headers.malformed_binary.get()),
+                ("checksum", |l| l.proxy_headers.checksum.get()),
+                ("too_long", |l| l.proxy_headers.too_long.get()),
+                ("timeout", |l| l.proxy_headers.timeout.get()),
+            ],
+        ),
+    ),
     count("tidegate_connections_closed_total", "Connections closed, by reason.", Series::Closed),
+    count(
+        "tidegate_tls_handshakes_total",
+        "TLS handshakes, by outcome.",
+        Series::Split(
+            "outcome",
+            &[
+                ("full", |l| l.tls.full.get()),
+                ("resumed", |l| l.tls.resumed.get()),
+                ("failed", |l| l.tls.failed.get()),
+                ("timeout", |l| l.tls.timed_out.get()),
+                ("left", |l| l.tls.left.get()),
+                ("not_tls", |l| l.tls.not_tls.get()),
+                ("refused", |l| l.tls.refused.get()),
+            ],
+        ),
+    ),
+    gauge("tidegate_tls_handshakes_in_flight", "TLS handshakes begun.", Series::PerShard(|l| l.tls.in_flight.get())),
+    count(
+        "tidegate_tls_reloads_total",
+        "Times that changed certificates were taken over.",
+        Series::Process(|facts| facts.tls_reloads),
+    ),
+    count(
+        "tidegate_tls_reloads_failed_total",
+        "Times that changed certificates could not be used; those before stay.",
+        Series::Process(|facts| facts.tls_reloads_failed),
+    ),
+    Metric {
+        name: "tidegate_tls_certificate_expires_seconds",
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Unix time at which the first of the certificates ends; 0 without TLS.",
+        series: Series::Process(|facts| u64::try_from(facts.tls_expires.as_nanos()).unwrap_or(u64::MAX)),
+    },
     count(
         "tidegate_limiter_decisions_total",
         "Decisions of the rate limiter.",

@@ -10,6 +10,7 @@ pub mod classes;
 pub mod counter;
 mod expose;
 pub mod histogram;
+pub mod tls;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::core::ids::{RouteId, ShardId};
 use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status_cell};
 use crate::core::ledger::counter::{Counter, Gauge};
 use crate::core::ledger::histogram::Histogram;
+use crate::core::ledger::tls::Tls;
 
 /// Counters of one shard; the shard is the only writer. Aligned, so that no other shard's line is ever written with it.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct ShardLedger {
     pub panics: Counter,
     pub access_log_dropped: Counter,
     pub connections: Connections,
+    pub proxy_headers: ProxyHeaders,
+    pub tls: Tls,
     pub limiter: Limiter,
     pub cache: Cache,
     pub tokens: Tokens,
@@ -76,6 +80,8 @@ pub enum CloseReason {
     /// The answer said `connection: close`.
     Finished,
     Draining,
+    /// It came when there were as many handshakes as may be.
+    Overload,
     Panic,
 }
 
@@ -87,6 +93,27 @@ pub struct Connections {
     /// Given to another shard, the owner of the user it serves; it goes on there and counts as closed by nobody.
     pub moved_out: Counter,
     pub moved_in: Counter,
+}
+
+/// How connections began where PROXY headers are expected.
+#[derive(Debug, Default)]
+pub struct ProxyHeaders {
+    /// Believed, version 1.
+    pub text: Counter,
+    /// Believed, version 2.
+    pub binary: Counter,
+    /// Served without one, where it is optional.
+    pub direct: Counter,
+    // All others are closed.
+    /// From a network that is not trusted, where a header is required.
+    pub untrusted: Counter,
+    /// Began with something else, where a header is required.
+    pub absent: Counter,
+    pub malformed_text: Counter,
+    pub malformed_binary: Counter,
+    pub checksum: Counter,
+    pub too_long: Counter,
+    pub timeout: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -199,6 +226,8 @@ impl ShardLedger {
             panics: Counter::zero(),
             access_log_dropped: Counter::zero(),
             connections: Connections::default(),
+            proxy_headers: ProxyHeaders::default(),
+            tls: Tls::default(),
             limiter: Limiter::default(),
             cache: Cache::default(),
             tokens: Tokens::default(),
@@ -280,7 +309,7 @@ impl ShardLedger {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClientClosed,
         Self::Reset,
         Self::Idle,
@@ -288,6 +317,7 @@ impl CloseReason {
         Self::Fault,
         Self::Finished,
         Self::Draining,
+        Self::Overload,
         Self::Panic,
     ];
 
@@ -301,6 +331,7 @@ impl CloseReason {
             Self::Fault => "fault",
             Self::Finished => "finished",
             Self::Draining => "draining",
+            Self::Overload => "overload",
             Self::Panic => "panic",
         }
     }

@@ -20,6 +20,8 @@ pub struct Reads<'a> {
     pub tokens: Option<&'a Path>,
     pub users: Users,
     pub ids: &'a str,
+    /// A request of its own instead of the built-in one.
+    pub template: Option<&'a Path>,
 }
 
 /// How long it lasts.
@@ -43,6 +45,9 @@ pub fn reads(bench: &Workbench<'_>, reads: &Reads<'_>, length: Length) -> Result
     command.args(["--headers", &name_of(bench.args.headers), "--connections", &bench.args.connections.to_string()]);
     if let Some(tokens) = reads.tokens {
         command.arg("--tokens").arg(tokens);
+    }
+    if let Some(template) = reads.template {
+        command.arg("--template").arg(template);
     }
     match length {
         Length::Measured => command.args(["--duration", &format!("{}ms", bench.args.duration.as_millis())]),

@@ -3,7 +3,7 @@
 
 use std::io::Result;
 
-use super::contender::Contender;
+use super::contender::{Contender, Protocol};
 use super::gateway::PING_PATH;
 use super::generator;
 use super::table::{number, section};
@@ -12,30 +12,47 @@ use crate::answer::Answer;
 use crate::load::idle::Held;
 use crate::sys::procfs::{cpu_time, resident_kib};
 
-const TITLE: &str = "Idle connections";
+/// What the connections speak before they fall silent.
+#[derive(Clone, Copy)]
+pub struct Silence {
+    title: &'static str,
+    protocol: Protocol,
+}
+
+impl Silence {
+    pub const PLAIN: Self = Self { title: "Idle connections", protocol: Protocol::Http1 };
+    pub const TLS: Self = Self { title: "Idle connections, TLS", protocol: Protocol::Http1OverTls };
+    pub const H2: Self = Self { title: "Idle connections, HTTP/2 over TLS", protocol: Protocol::Http2OverTls };
+}
+
 const COLUMNS: [&str; 5] = ["server", "RSS KiB/connection", "RSS MiB", "CPU ms while held", "closed by the server"];
 
 /// Measures once, because memory does not swing, and makes the table.
-pub fn run(bench: &Workbench<'_>) -> Result<String> {
+pub fn run(bench: &Workbench<'_>, silence: Silence) -> Result<String> {
     std::fs::write(bench.file("answer.http"), Answer::synthetic(27).to_bytes())?;
     let mut rows = Vec::new();
-    for &contender in &bench.contenders {
-        eprintln!("{TITLE}: {}", contender.name());
-        rows.push(hold(bench, contender)?);
+    for contender in bench.contenders(silence.protocol) {
+        eprintln!("{}: {}", silence.title, contender.name());
+        rows.push(hold(bench, silence, contender)?);
     }
     let what = format!(
         "{} keep-alive connections, one `GET {PING_PATH}` each, then held for {:?}.",
         bench.args.idle_connections, bench.args.idle_hold
     );
-    Ok(section(TITLE, &what, &COLUMNS, &rows))
+    Ok(section(silence.title, &what, &COLUMNS, &rows))
 }
 
-fn hold(bench: &Workbench<'_>, contender: Contender) -> Result<Vec<String>> {
-    let server = bench.start(contender, &bench.file("answer.http"))?;
+fn hold(bench: &Workbench<'_>, silence: Silence, contender: Contender) -> Result<Vec<String>> {
+    let server = bench.start(contender, silence.protocol, &bench.file("answer.http"))?;
     let resident_before = resident_kib(server.pid())?;
     let hold_ms = format!("{}ms", bench.args.idle_hold.as_millis());
     let connections = bench.args.idle_connections.to_string();
-    let args = ["--url", &server.url(PING_PATH), "--connections", &connections, "--hold", &hold_ms];
+    let (url, protocol) = match silence.protocol {
+        Protocol::Http1 => (server.url(PING_PATH), "http1"),
+        Protocol::Http1OverTls => (server.secure_url(PING_PATH), "http1"),
+        Protocol::Http2OverTls => (server.secure_url(PING_PATH), "http2"),
+    };
+    let args = ["--url", &url, "--protocol", protocol, "--connections", &connections, "--hold", &hold_ms];
     let mut generator = generator::spawn(bench, "idle", &args)?;
 
     let _open: Held = generator.line()?;

@@ -7,7 +7,7 @@ use super::gateway::LOGIN_PATH;
 use super::generator;
 use super::sample::{Sample, measure, median};
 use super::table::{number, section};
-use super::workbench::{SERVER_CPU, Workbench};
+use super::workbench::{GatewayShape, Workbench};
 
 const TITLE: &str = "Login storm";
 const COLUMNS: [&str; 6] = ["CPU µs/login", "logins/s", "p50 ms", "p99 ms", "p99.9 ms", "failed"];
@@ -41,7 +41,7 @@ pub fn run(bench: &Workbench<'_>) -> Result<String> {
 /// Starts afresh, because a gateway that has seen a code answers it from memory.
 fn one_round(bench: &Workbench<'_>) -> Result<Sample> {
     let simulator = bench.start_simulator()?;
-    let gateway = bench.start_gateway(&[SERVER_CPU], Some(&simulator))?;
+    let gateway = bench.start_gateway(&GatewayShape { simulator: Some(&simulator), ..GatewayShape::ONE_SHARD })?;
     let (concurrency, total) = (bench.args.login_concurrency.to_string(), bench.args.logins.to_string());
     let args = ["--url", &gateway.url(LOGIN_PATH), "--concurrency", &concurrency, "--total", &total];
     measure(&gateway, || generator::run(bench, "login", &args))

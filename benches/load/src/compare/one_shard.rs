@@ -4,14 +4,15 @@
 use std::io::Result;
 use std::path::{Path, PathBuf};
 
-use super::contender::Contender;
+use super::contender::{Contender, Protocol};
 use super::gateway::{LOGIN_PATH, PING_PATH, PRODUCT_IDS, PRODUCT_PATH};
 use super::generator::{self, Length, Reads};
+use super::rounds::interleaved;
 use super::sample::{Sample, measure, median};
 use super::server::Server;
 use super::strace;
 use super::table::{number, section};
-use super::workbench::{SERVER_CPU, Workbench, capture};
+use super::workbench::{GatewayShape, Workbench, capture};
 use crate::answer::Answer;
 use crate::load::Users;
 use crate::load::workload::tokens_from;
@@ -58,16 +59,12 @@ const COLUMNS: [&str; 10] = [
 /// Measures and makes the table.
 pub fn run(bench: &Workbench<'_>, reading: &Reading) -> Result<String> {
     let answer = prepare(bench, reading)?;
-    let mut samples = vec![Vec::new(); bench.contenders.len()];
-    for round in 1..=bench.args.rounds {
-        for (samples, &contender) in samples.iter_mut().zip(&bench.contenders) {
-            eprintln!("{}: round {round} of {}, {}", reading.title, bench.args.rounds, contender.name());
-            samples.push(one_round(bench, reading, contender, &answer)?);
-        }
-    }
+    let contenders = bench.contenders(Protocol::Http1);
+    let samples =
+        interleaved(bench, reading.title, &contenders, |contender| one_round(bench, reading, *contender, &answer))?;
     let medians: Vec<Sample> = samples.iter().map(|samples| median(samples)).collect();
     let mut rows = Vec::new();
-    for (sample, &contender) in medians.iter().zip(&bench.contenders) {
+    for (sample, &contender) in medians.iter().zip(&contenders) {
         eprintln!("{}: system calls, {}", reading.title, contender.name());
         let calls = count_calls(bench, reading, contender, &answer)?;
         rows.push(row(contender, sample, medians[0].cpu_us, calls));
@@ -90,15 +87,18 @@ pub fn log_users_in(bench: &Workbench<'_>, gateway: &Server) -> Result<PathBuf> 
 }
 
 /// Puts the answer that floors and peers repeat, and the tokens that they ignore, into files.
-fn prepare(bench: &Workbench<'_>, reading: &Reading) -> Result<PathBuf> {
+pub fn prepare(bench: &Workbench<'_>, reading: &Reading) -> Result<PathBuf> {
     let answer = bench.file("answer.http");
     let bytes = if bench.has_gateway() {
-        let gateway = bench.start_gateway(&[SERVER_CPU], None)?;
-        let token = match reading.auth {
-            Auth::None => None,
-            Auth::Token => tokens_from(&log_users_in(bench, &gateway)?)?.into_iter().next(),
+        let gateway = bench.start_gateway(&GatewayShape::ONE_SHARD)?;
+        let fields = match reading.auth {
+            Auth::None => String::new(),
+            Auth::Token => {
+                let token = tokens_from(&log_users_in(bench, &gateway)?)?.into_iter().next().unwrap_or_default();
+                format!("authorization: Bearer {token}\r\n")
+            }
         };
-        capture(&gateway, &reading.path.replace("{id}", "1"), token.as_deref())?
+        capture(&gateway, &reading.path.replace("{id}", "1"), &fields)?.0
     } else {
         let tokens = format!("{}\n", "t".repeat(TOKEN_BYTES)).repeat(bench.args.users as usize);
         std::fs::write(bench.file("tokens.txt"), tokens)?;
@@ -127,7 +127,7 @@ fn start(
     contender: Contender,
     answer: &Path,
 ) -> Result<(Server, Option<PathBuf>)> {
-    let server = bench.start(contender, answer)?;
+    let server = bench.start(contender, Protocol::Http1, answer)?;
     let tokens = match (reading.auth, contender) {
         (Auth::None, _) => None,
         // Every gateway has its own sessions.
@@ -138,7 +138,7 @@ fn start(
 }
 
 fn reads<'a>(server: &Server, reading: &Reading, tokens: Option<&'a Path>) -> Reads<'a> {
-    Reads { url: server.url(reading.path), tokens, users: Users::Sticky, ids: PRODUCT_IDS }
+    Reads { url: server.url(reading.path), tokens, users: Users::Sticky, ids: PRODUCT_IDS, template: None }
 }
 
 fn row(contender: Contender, sample: &Sample, base_us: f64, calls: Option<f64>) -> Vec<String> {

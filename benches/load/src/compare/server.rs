@@ -16,24 +16,28 @@ const START_POLL: Duration = Duration::from_millis(20);
 
 pub struct Server {
     child: Child,
-    pub addr: SocketAddr,
+    doors: Doors,
+}
+
+/// Ports on 127.0.0.1 that a server will listen on.
+#[derive(Clone, Copy, Default)]
+pub struct Doors {
+    pub http: Option<u16>,
+    pub https: Option<u16>,
 }
 
 impl Server {
-    /// Starts `command`, which will listen on `port`. What it prints goes to `log`. Fails when it ends or does not listen in time.
-    pub fn start(mut command: Command, port: u16, cpus: &[usize], log: &Path) -> Result<Self> {
+    /// Starts `command`, which will listen on its doors. What it prints goes to `log`. Fails when it ends or does not listen in time.
+    pub fn start(mut command: Command, doors: Doors, cpus: &[usize], log: &Path) -> Result<Self> {
         confine(&mut command, cpus);
         let output = File::create(log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let program = command.get_program().to_string_lossy().into_owned();
         let child =
             command.spawn().map_err(|error| Error::new(error.kind(), format!("cannot start {program}: {error}")))?;
-        let mut server = Self { child, addr: (Ipv4Addr::LOCALHOST, port).into() };
+        let mut server = Self { child, doors };
         server.wait_until_it_listens().map_err(|error| {
-            Error::new(
-                error.kind(),
-                format!("{program} does not listen on port {port}: {error}; it said why in {}", log.display()),
-            )
+            Error::new(error.kind(), format!("{program} does not listen: {error}; it said why in {}", log.display()))
         })?;
         Ok(server)
     }
@@ -42,9 +46,20 @@ impl Server {
         self.child.id()
     }
 
+    /// Address of the plain door.
+    pub fn addr(&self) -> SocketAddr {
+        on_loopback(self.doors.http.expect("the server was started with a plain door"))
+    }
+
     /// `http://127.0.0.1:PORT` and the path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.addr)
+        format!("http://{}{path}", self.addr())
+    }
+
+    /// `https://127.0.0.1:PORT` and the path.
+    pub fn secure_url(&self, path: &str) -> String {
+        let port = self.doors.https.expect("the server was started with a TLS door");
+        format!("https://{}{path}", on_loopback(port))
     }
 
     fn wait_until_it_listens(&mut self) -> Result<()> {
@@ -53,7 +68,8 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 return Err(Error::other(format!("it ended with {status}")));
             }
-            if TcpStream::connect(self.addr).is_ok() {
+            let mut ports = self.doors.http.iter().chain(&self.doors.https);
+            if ports.all(|&port| TcpStream::connect(on_loopback(port)).is_ok()) {
                 return Ok(());
             }
             std::thread::sleep(START_POLL);
@@ -68,6 +84,10 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn on_loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// A port on 127.0.0.1 that nobody uses at this moment.

@@ -8,7 +8,7 @@ use super::generator::{self, Length, Reads};
 use super::one_shard::log_users_in;
 use super::sample::{Sample, measure, median};
 use super::table::{number, section};
-use super::workbench::{GENERATOR_CPU, SERVER_CPU, Workbench};
+use super::workbench::{GENERATOR_CPU, GatewayShape, SERVER_CPU, Workbench};
 use crate::load::Users;
 
 /// Fills the caches of both shards, and lets connections move to the shard of their user.
@@ -39,9 +39,11 @@ pub fn run(bench: &Workbench<'_>) -> Result<String> {
 }
 
 fn one_round(bench: &Workbench<'_>, users: Users) -> Result<Sample> {
-    let gateway = bench.start_gateway(&[SERVER_CPU, GENERATOR_CPU], None)?;
+    let gateway =
+        bench.start_gateway(&GatewayShape { cpus: &[SERVER_CPU, GENERATOR_CPU], ..GatewayShape::ONE_SHARD })?;
     let tokens = log_users_in(bench, &gateway)?;
-    let reads = Reads { url: gateway.url(PRODUCT_PATH), tokens: Some(&tokens), users, ids: PRODUCT_IDS };
+    let reads =
+        Reads { url: gateway.url(PRODUCT_PATH), tokens: Some(&tokens), users, ids: PRODUCT_IDS, template: None };
     generator::reads(bench, &reads, Length::Requests(WARM_UP_REQUESTS))?;
     measure(&gateway, || generator::reads(bench, &reads, Length::Measured))
 }

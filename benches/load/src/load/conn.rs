@@ -2,21 +2,21 @@
 //! Never here: a second request before the first is answered.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::report::Failure;
 use super::response::{Answered, ResponseParser};
+use super::wire::{Way, Wire};
 use crate::sys::epoll::Peer;
 
 /// Loopback connects at once or never; a full backlog costs one retransmission of a second.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
 pub struct Conn {
-    pub stream: TcpStream,
+    pub wire: Wire,
     pub flight: Option<Flight>,
     parser: ResponseParser,
-    /// What the socket has not taken yet.
+    /// What the wire has not taken yet.
     unsent: Vec<u8>,
 }
 
@@ -30,16 +30,15 @@ pub struct Flight {
 }
 
 impl Conn {
-    pub fn open(addr: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&addr, CONNECT_WAIT)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
-        Ok(Self { stream, flight: None, parser: ResponseParser::default(), unsent: Vec::new() })
+    pub fn open(way: &Way) -> io::Result<Self> {
+        let wire = way.open(CONNECT_WAIT)?;
+        wire.stream().set_nonblocking(true)?;
+        Ok(Self { wire, flight: None, parser: ResponseParser::default(), unsent: Vec::new() })
     }
 
     /// Sends a request; what does not fit waits for [`Conn::flush`].
     pub fn send(&mut self, request: &[u8]) -> Result<(), Failure> {
-        match self.stream.write(request) {
+        match self.wire.write(request) {
             Ok(sent) => self.unsent.extend_from_slice(&request[sent..]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.unsent.extend_from_slice(request),
             Err(_) => return Err(Failure::Send),
@@ -49,8 +48,9 @@ impl Conn {
 
     /// Goes on sending once the socket takes bytes again.
     pub fn flush(&mut self) -> Result<(), Failure> {
+        self.wire.flush().map_err(|_| Failure::Send)?;
         while !self.unsent.is_empty() {
-            match self.stream.write(&self.unsent) {
+            match self.wire.write(&self.unsent) {
                 Ok(sent) => drop(self.unsent.drain(..sent)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(Failure::Send),
@@ -67,7 +67,7 @@ impl Conn {
         mut body: impl FnMut(&[u8]),
     ) -> Result<Option<Answered>, Failure> {
         loop {
-            let received = match self.stream.read(buf) {
+            let received = match self.wire.read(buf) {
                 Ok(0) => return Err(Failure::Closed),
                 Ok(received) => received,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
@@ -82,8 +82,8 @@ impl Conn {
                 // One request, one answer: anything behind it belongs to nothing.
                 return if rest.is_empty() { Ok(answered) } else { Err(Failure::Malformed) };
             }
-            // A short read has emptied the socket, and the rest of the answer raises a new edge.
-            if received < buf.len() && peer == Peer::Open {
+            // The socket is empty, and the rest of the answer raises a new edge.
+            if peer == Peer::Open && !self.wire.may_hold_more(received, buf.len()) {
                 return Ok(None);
             }
         }

@@ -3,13 +3,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::conn::{Conn, Flight};
 use super::report::{Failure, Report, Tally};
 use super::response::{Answered, Connection};
 use super::schedule::Schedule;
+use super::wire::Way;
 use super::workload::Workload;
 use crate::sys;
 use crate::sys::epoll::{Epoll, Interest, Ready};
@@ -20,7 +20,7 @@ const RECV_BYTES: usize = 64 * 1024;
 const SWEEP_EVERY: Duration = Duration::from_millis(100);
 
 pub struct Plan {
-    pub addr: SocketAddr,
+    pub way: Way,
     pub connections: usize,
     pub stop: Stop,
     pub pace: Pace,
@@ -71,10 +71,10 @@ impl<'a, W: Workload> Engine<'a, W> {
         let epoll = Epoll::new()?;
         let mut conns = Vec::with_capacity(plan.connections);
         for slot in 0..plan.connections {
-            let conn = Conn::open(plan.addr).map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot open connection {slot} to {}: {error}", plan.addr))
+            let conn = Conn::open(&plan.way).map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot open connection {slot} to {}: {error}", plan.way.addr))
             })?;
-            epoll.add(&conn.stream, slot as u64, Interest::ReadWrite)?;
+            epoll.add(conn.wire.stream(), slot as u64, Interest::ReadWrite)?;
             conns.push(Some(conn));
         }
         Ok(Self {
@@ -182,8 +182,8 @@ impl<'a, W: Workload> Engine<'a, W> {
     fn reopen(&mut self, slot: usize) {
         // Closed before the new one opens, so that the number of open files stays the same.
         self.conns[slot] = None;
-        match Conn::open(self.plan.addr) {
-            Ok(conn) if self.epoll.add(&conn.stream, slot as u64, Interest::ReadWrite).is_ok() => {
+        match Conn::open(&self.plan.way) {
+            Ok(conn) if self.epoll.add(conn.wire.stream(), slot as u64, Interest::ReadWrite).is_ok() => {
                 self.conns[slot] = Some(conn)
             }
             _ => self.tally.failed(Failure::Connect),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::engine::{self, Pace, Plan, Stop};
+use super::tls::Inside;
+use super::wire::Way;
 use super::workload::Workload;
 use crate::args::{Target, duration};
 
@@ -62,7 +64,7 @@ impl Workload for Logins {
 pub fn run(args: &LoginArgs) -> io::Result<()> {
     super::pin(args.cpu)?;
     let plan = Plan {
-        addr: args.url.addr,
+        way: Way::to(&args.url, Inside::Http1)?,
         connections: args.concurrency,
         stop: Stop::Requests(args.total),
         pace: Pace::Closed,

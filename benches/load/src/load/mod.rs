@@ -3,13 +3,17 @@
 
 mod conn;
 mod engine;
+mod h2;
+pub mod handshakes;
 pub mod idle;
 pub mod login;
 pub mod report;
 pub mod response;
 mod schedule;
 pub mod template;
+mod tls;
 pub mod tokens;
+mod wire;
 pub mod workload;
 
 use std::io::{self, Error, ErrorKind};
@@ -21,6 +25,8 @@ use clap::Args;
 use self::engine::{Pace, Plan, Stop};
 use self::schedule::Schedule;
 use self::template::{HeaderSet, Template, TokenHole};
+use self::tls::Inside;
+use self::wire::Way;
 pub use self::workload::Users;
 use self::workload::{Reads, tokens_from};
 use crate::args::{IdRange, Target, duration};
@@ -28,7 +34,7 @@ use crate::sys;
 
 #[derive(Args)]
 pub struct GenArgs {
-    /// What to ask for: http://127.0.0.1:PORT/path, where the path may contain {id} and {n}
+    /// What to ask for: http[s]://127.0.0.1:PORT/path, where the path may contain {id} and {n}
     #[arg(long)]
     url: Target,
     /// Keep-alive connections
@@ -78,7 +84,7 @@ pub fn run(args: &GenArgs) -> io::Result<()> {
     let template = template.map_err(|reason| Error::new(ErrorKind::InvalidInput, reason))?;
     let mut reads = Reads::new(template, tokens, args.users, args.ids.clone())?;
     let plan = Plan {
-        addr: args.url.addr,
+        way: Way::to(&args.url, Inside::Http1)?,
         connections: args.connections,
         stop: args.requests.map_or(Stop::After(args.duration), Stop::Requests),
         pace: args.rate.map_or(Pace::Closed, Pace::Open),

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use super::engine::{self, Pace, Plan, Stop};
 use super::login::Logins;
+use super::tls::Inside;
+use super::wire::Way;
 use super::workload::Workload;
 use crate::args::Target;
 
@@ -80,7 +82,7 @@ pub fn run(args: &TokensArgs) -> io::Result<()> {
         refused: None,
     };
     let plan = Plan {
-        addr: args.url.addr,
+        way: Way::to(&args.url, Inside::Http1)?,
         connections,
         stop: Stop::Requests(args.users),
         pace: Pace::Closed,

@@ -1,21 +1,56 @@
-//! nginx with one process and `return 200`: its configuration as text.
+//! nginx with one process: its configuration as text, with `return 200`, or with a file that it compresses.
 //! Never here: the master process. A worker of its own is pinned like every other server here, and ends when it is killed.
 
 use std::fmt::Write;
 use std::io::{Error, ErrorKind, Result};
+use std::process::Command;
 
-use crate::answer::Answer;
+use super::{Site, documents};
 
-/// Configuration that answers every request with `answer`. `port` is on 127.0.0.1; `dir` takes the pid file.
-/// Fails when the answer contains a dollar sign, for which nginx has no escape.
-pub fn config(answer: &Answer, port: u16, dir: &str) -> Result<String> {
-    let mut headers = String::new();
-    for (name, value) in answer.own_headers().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")) {
-        writeln!(headers, "      add_header {name} '{}';", quoted(value)?).expect("a String takes every write");
-    }
-    let content_type = answer.header("content-type").unwrap_or("application/json");
-    let body = quoted(&String::from_utf8_lossy(&answer.body))?;
-    Ok(format!(
+/// What answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    /// `return 200` with the body from the configuration
+    Return,
+    /// The body as a file: a word of nginx's configuration ends at 4 KiB
+    File(Gzip),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gzip {
+    Off,
+    /// 1..=9
+    Level(u8),
+}
+
+/// Writes the configuration into the site's folder, which takes the pid file as well.
+pub fn command(site: &Site<'_>, handler: Handler) -> Result<Command> {
+    let config = site.dir.join("nginx.conf");
+    std::fs::write(&config, text(site, &location(site, handler)?))?;
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(site.dir).args(["-e", "stderr", "-c"]).arg(config);
+    Ok(command)
+}
+
+fn text(site: &Site<'_>, location: &str) -> String {
+    let (port, dir) = (site.port, site.dir.display());
+    let (ssl, certificate) = match site.certificate {
+        None => ("", String::new()),
+        Some(made) => {
+            let (chain, key) = (made.chain.display(), made.key.display());
+            (
+                " ssl http2",
+                format!(
+                    "
+    ssl_certificate {chain};
+    ssl_certificate_key {key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets on;"
+                ),
+            )
+        }
+    };
+    format!(
         "daemon off;
 master_process off;
 pid {dir}/nginx.pid;
@@ -29,15 +64,42 @@ http {{
   server_tokens off;
   tcp_nodelay on;
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port} backlog=4096{ssl};{certificate}
     location / {{
-      default_type '{content_type}';
-{headers}      return 200 '{body}';
-    }}
+{location}    }}
   }}
 }}
 "
-    ))
+    )
+}
+
+/// Fails when a `return` would contain a dollar sign, for which nginx has no escape.
+fn location(site: &Site<'_>, handler: Handler) -> Result<String> {
+    let answer = site.answer;
+    let content_type = answer.header("content-type").unwrap_or("application/json");
+    match handler {
+        Handler::Return => {
+            let mut headers = String::new();
+            for (name, value) in answer.own_headers().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")) {
+                writeln!(headers, "      add_header {name} '{}';", quoted(value)?).expect("a String takes every write");
+            }
+            let body = quoted(&String::from_utf8_lossy(&answer.body))?;
+            Ok(format!("      default_type '{content_type}';\n{headers}      return 200 '{body}';\n"))
+        }
+        Handler::File(gzip) => {
+            let root = documents::write(site)?;
+            let gzip = match gzip {
+                Gzip::Off => String::new(),
+                Gzip::Level(level) => {
+                    format!("      gzip on;\n      gzip_comp_level {level};\n      gzip_types {content_type};\n")
+                }
+            };
+            let root = root.display();
+            Ok(format!(
+                "      default_type '{content_type}';\n      root {root};\n      open_file_cache max=1000;\n{gzip}"
+            ))
+        }
+    }
 }
 
 /// Inside single quotes nginx reads a backslash as an escape and `$` as the start of a variable.
@@ -54,15 +116,33 @@ fn quoted(text: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Answer;
+    use crate::peer::certificate::Certificate;
+
+    fn config(certificate: Option<&Certificate>, handler: Handler) -> String {
+        let answer = Answer::synthetic(1024);
+        let site = Site { answer: &answer, port: 8080, certificate, dir: "/nowhere".as_ref(), paths: &[] };
+        text(&site, &location(&site, handler).unwrap())
+    }
 
     #[test]
     fn the_configuration_carries_body_type_and_own_fields() {
-        let text = config(&Answer::synthetic(1024), 8080, "/tmp/x").unwrap();
-        assert!(text.contains("listen 127.0.0.1:8080 "));
+        let text = config(None, Handler::Return);
+        assert!(text.contains("listen 127.0.0.1:8080 backlog=4096;"));
         assert!(text.contains("default_type 'application/json';"));
         assert!(text.contains("add_header etag '\"0123456789abcdef\"';"));
         assert!(text.contains("return 200 '{\"code\":0,"));
         assert!(!text.contains("add_header date") && !text.contains("add_header content-"));
+    }
+
+    #[test]
+    fn tls_and_gzip_are_there_when_asked_for() {
+        let certificate = Certificate { chain: "/c.pem".into(), key: "/k.pem".into(), both: "/b.pem".into() };
+        let text = config(Some(&certificate), Handler::File(Gzip::Level(6)));
+        assert!(text.contains("listen 127.0.0.1:8080 backlog=4096 ssl http2;\n    ssl_certificate /c.pem;"), "{text}");
+        assert!(text.contains("root /nowhere/documents;") && text.contains("gzip_comp_level 6;"), "{text}");
+        let text = config(None, Handler::File(Gzip::Off));
+        assert!(!text.contains("ssl") && !text.contains("gzip") && !text.contains("return"), "{text}");
     }
 
     #[test]
