@@ -171,7 +171,11 @@ impl Reply {
             _ => None,
         };
         let vary = (self.compression == Compression::Negotiated).then_some("accept-encoding");
-        let of_body = [("etag", self.body_etag()), ("content-encoding", coding), ("vary", vary)];
+        // Without it a cache may guess how long an answer is good (RFC 9111 §4.2.2); with a tag it can ask instead.
+        let is_tagged = matches!(self.status, 200 | 304) && self.etag().is_some();
+        let cache = (is_tagged && self.header("cache-control").is_none()).then_some("no-cache");
+        let of_body =
+            [("etag", self.body_etag()), ("cache-control", cache), ("content-encoding", coding), ("vary", vary)];
         let own = self.headers.iter().map(|header| (header.name, &*header.value));
         of_body.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(own)
     }

@@ -11,7 +11,7 @@ use crate::core::coding::Coding;
 
 use super::level::{Effort, Recipe};
 
-/// The codecs of one shard, each made when it is first asked for; about 2 MiB when all are there.
+/// The codecs of one shard, each made when it is first asked for; about 1.5 MiB when all are there.
 #[derive(Default)]
 pub struct Encoders {
     gzip_kept: Option<Compressor>,
