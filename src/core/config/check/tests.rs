@@ -421,13 +421,16 @@ fn codings_are_known_and_decoded_bodies_short() {
     check("[compression]\ncodings = []", &[]);
     check("[compression]\ncodings = [\"gzip\"]\nbytes_min = \"64KiB\"", &[]);
     check("[compression]\ncodings = [\"deflate\"]", &[&format!("compression.codings[0] = \"deflate\": {coding}")]);
-    let packed = |rest: &str| route("/b", "\"POST\"", "none", &format!("action = {{ respond = {{}} }}\n{rest}"));
+    let packed = |rest: &str| {
+        let head = "[[route]]\npath = \"/b\"\nmethod = \"POST\"\nauth = \"none\"\naction = { respond = {} }";
+        format!("{head}\n{rest}")
+    };
     check(&packed("request_encoding = [\"gzip\", \"br\", \"zstd\"]\nbody_bytes_max = \"4MiB\""), &[]);
     check(&packed("request_encoding = [\"x\"]"), &[&format!("route[1 /b].request_encoding[0] = \"x\": {coding}")]);
     check(
         &packed("request_encoding = [\"gzip\"]\nbody_bytes_max = \"4097KiB\""),
         &[
-            "route[1 /b].request_encoding = [\"gzip\"]: must not be given where body_bytes_max is above 4 MiB; a body is decoded in one go, while others wait",
+            "route[1 /b].request_encoding = [1 items]: must not be given where body_bytes_max is above 4 MiB; a body is decoded in one go, while others wait",
         ],
     );
     check(&packed("request_encoding = []\nbody_bytes_max = \"5MiB\""), &[]);
