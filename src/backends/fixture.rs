@@ -11,9 +11,9 @@ use std::time::Duration;
 use crate::core::coding::CodingSet;
 use crate::core::config::checked::{
     AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
-    Ops, Param, ProxyMode, ProxyProtocol, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction,
-    Wechat,
+    Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
+use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
 use crate::core::ids::AppId;
 

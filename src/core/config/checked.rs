@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::coding::CodingSet;
+use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::ids::AppId;
 use crate::core::method::Method;
-use crate::core::network::Network;
 
 #[derive(Debug)]
 pub struct Config {
@@ -69,24 +69,6 @@ pub enum Shards {
     Auto,
     Count(usize),
     Cpus(Vec<usize>),
-}
-
-/// What a balancer in front says about the connections that it passes on.
-#[derive(Debug)]
-pub struct ProxyProtocol {
-    pub mode: ProxyMode,
-    /// Never empty unless the mode is `Off`.
-    pub trusted: Vec<Network>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyMode {
-    /// A header is what it looks like to HTTP: malformed.
-    Off,
-    /// Who is trusted may send one; everybody else is a client of our own.
-    Optional,
-    /// Only who is trusted may connect, and each connection begins with one.
-    Required,
 }
 
 #[derive(Debug)]

@@ -68,8 +68,9 @@ async fn converse(tls: &mut TlsStream, mut input: Received) -> Result<Made, Fail
         }
         match (tls.session.end, tls.session.made()) {
             (Some(End::Broken), _) => return Err(Failure::Refused),
+            // Also when the client has said goodbye: what it asked before is answered.
+            (_, Some(made)) if !tls.session.is_handshaking() => return Ok(made),
             (Some(End::Closed), _) => return Err(Failure::Left),
-            (None, Some(made)) if !tls.session.is_handshaking() => return Ok(made),
             (None, _) => input = receive(tls).await?,
         }
     }

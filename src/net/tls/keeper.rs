@@ -133,15 +133,22 @@ struct Round {
     complaint: Option<String>,
 }
 
+/// Why the thread looks at the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    Routine,
+    Asked,
+}
+
 impl Round {
     /// Loads the files if they have changed, if somebody asks for it, or if they were no good the last time.
-    fn look(&mut self, asked: bool) {
+    fn look(&mut self, occasion: Occasion) {
+        // Taken before reading: what changes meanwhile is read once more.
         let now = Stamps::of(&self.paths);
-        if !asked && now == self.loaded && self.complaint.is_none() {
+        let fresh = occasion == Occasion::Asked || now != self.loaded;
+        if !fresh && self.complaint.is_none() {
             return;
         }
-        // Taken before reading: what changes meanwhile is read once more.
-        let changed = asked || now != self.loaded;
         self.loaded = now;
         match self.keeper.load_again() {
             Ok(()) => {
@@ -149,16 +156,18 @@ impl Round {
                 self.keeper.books.reloads.one();
                 tracing::info!(certificates = self.keeper.tls.certificates.len(), "certificates loaded again");
             }
-            Err(errors) => self.complain(&errors, changed),
+            Err(errors) => {
+                if fresh {
+                    self.keeper.books.reloads_failed.one();
+                }
+                self.complain(&errors);
+            }
         }
     }
 
-    /// Once for each state of the files, and not at every look.
-    fn complain(&mut self, errors: &[ConfigError], changed: bool) {
+    /// Says what is wrong once, and not at every look.
+    fn complain(&mut self, errors: &[ConfigError]) {
         let reasons = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        if changed {
-            self.keeper.books.reloads_failed.one();
-        }
         if self.complaint.as_ref() != Some(&reasons) {
             tracing::error!(reasons, "certificates cannot be loaded, those before stay in use");
         }
@@ -173,7 +182,8 @@ fn watch(mut round: Round, orders: &Orders) {
             round.keeper.tickets.rotate();
             rotated = instant();
         }
-        round.look(orders.reload.swap(false, Ordering::AcqRel));
+        let asked = orders.reload.swap(false, Ordering::AcqRel);
+        round.look(if asked { Occasion::Asked } else { Occasion::Routine });
         std::thread::park_timeout(LOOK_EVERY);
     }
 }

@@ -179,12 +179,12 @@ impl Session {
         }
     }
 
-    /// After an error rustls has an alert for the peer.
+    /// After an error rustls has an alert for the peer, behind what was to be sent before. It must not be asked further: it
+    /// would look at the bytes again that it could not use.
     fn collect_alert(&mut self) {
-        loop {
+        while self.conn.wants_write() {
             match self.conn.process_tls_records(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(mut data)) => append(&mut data, &mut self.unsent),
-                Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 _ => return,
             }
         }

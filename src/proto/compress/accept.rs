@@ -101,8 +101,8 @@ fn weight(parameter: &[u8]) -> Option<u16> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Effort;
     use super::*;
+    use crate::proto::compress::Effort;
 
     const EVERY: CodingSet = CodingSet::NONE.with(Coding::Br).with(Coding::Zstd).with(Coding::Gzip);
 

@@ -88,8 +88,8 @@ pub(super) fn brotli_params(recipe: Recipe, size_hint: usize) -> BrotliEncoderPa
 
 #[cfg(test)]
 mod tests {
-    use super::super::decode;
     use super::*;
+    use crate::proto::compress::decode;
 
     fn check(body: &[u8], expect: bool) {
         let mut encoders = Encoders::default();

@@ -7,9 +7,9 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
-use super::super::encode::brotli_params;
-use super::super::{Effort, Recipe};
 use super::*;
+use crate::proto::compress::encode::brotli_params;
+use crate::proto::compress::{Effort, Recipe};
 
 /// Encoded without any of our own bounds.
 fn encoded(coding: Coding, body: &[u8]) -> Vec<u8> {

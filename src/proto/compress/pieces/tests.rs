@@ -7,8 +7,8 @@ use flate2::read::GzDecoder;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
-use super::super::decode;
 use super::*;
+use crate::proto::compress::decode;
 
 fn whole(chunks: Chunks) -> Vec<Vec<u8>> {
     let collected = chunks.0.collect::<Vec<_>>().now_or_never().expect("nothing is waited for");
