@@ -12,6 +12,7 @@ use crate::actions::{Action, Outcome};
 use crate::core::config::checked::Config;
 use crate::core::fault::Fault;
 use crate::proto::reply::{Body, Rendered, Reply};
+use crate::proto::request::header;
 
 struct Respond {
     status: u16,
@@ -43,8 +44,11 @@ pub fn build(value: &toml::Value, _: &Config) -> Result<Box<dyn Action>, String>
 }
 
 impl Action for Respond {
-    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
-        Ok(Outcome::Now(Reply::new(self.status, Body::Shared(self.rendered.clone()))))
+    fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let reply = Reply::new(self.status, Body::Shared(self.rendered.clone()));
+        // RFC 9110 §14.2, §14.3: a server may ignore ranges, and tells who asks for one that the next is in vain.
+        let ranged = header(call.request.headers, "range").is_some();
+        Ok(Outcome::Now(if ranged { reply.with("accept-ranges", "none") } else { reply }))
     }
 }
 

@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod cache;
 pub mod coding;
 pub mod config;
+pub mod cors;
 pub mod fault;
 pub mod flight;
 pub mod hash;

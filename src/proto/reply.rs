@@ -139,6 +139,14 @@ impl Reply {
         self
     }
 
+    /// Names request headers on which this reply depends, beside those it names already.
+    pub fn vary(&mut self, on: &'static str) {
+        match self.headers.iter_mut().find(|header| header.name == "vary") {
+            Some(known) => known.value = format!("{}, {on}", known.value).into(),
+            None => self.headers.push(ReplyHeader { name: "vary", value: on.into() }),
+        }
+    }
+
     /// For what carries a secret.
     #[must_use]
     pub const fn uncompressed(mut self) -> Self {
@@ -171,11 +179,12 @@ impl Reply {
             _ => None,
         };
         let vary = (self.compression == Compression::Negotiated).then_some("accept-encoding");
-        // Without it a cache may guess how long an answer is good (RFC 9111 §4.2.2); with a tag it can ask instead.
-        let is_tagged = matches!(self.status, 200 | 304) && self.etag().is_some();
-        let cache = (is_tagged && self.header("cache-control").is_none()).then_some("no-cache");
+        // RFC 9111 §4.2.2: unless told otherwise, a cache makes up how long an answer is fresh; and nobody's rows belong into
+        // one that others share. A 304 says what its 200 would have said (RFC 9110 §15.4.5).
+        let fresh = matches!(self.status, 200 | 304) && self.header("cache-control").is_none();
+        let cache = fresh.then_some("private, no-cache");
         let of_body =
-            [("etag", self.body_etag()), ("cache-control", cache), ("content-encoding", coding), ("vary", vary)];
+            [("etag", self.body_etag()), ("content-encoding", coding), ("vary", vary), ("cache-control", cache)];
         let own = self.headers.iter().map(|header| (header.name, &*header.value));
         of_body.into_iter().filter_map(|(name, value)| Some((name, value?))).chain(own)
     }

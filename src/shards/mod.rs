@@ -6,6 +6,7 @@ mod answers;
 mod booking;
 mod connection;
 pub mod control;
+mod cors;
 pub mod door;
 mod finish;
 mod guard;

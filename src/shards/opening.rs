@@ -44,6 +44,8 @@ pub fn body_max(desk: &Desk, door: DoorKind, method: Method, path: &str) -> Resu
     }
     match desk.common.service.router.find(method, path) {
         Found::Route { route, .. } => Ok(route.body_bytes_max),
+        // What it might mean is nobody's affair; it is read and dropped.
+        Found::Options { .. } => Ok(desk.common.service.config.server.body_bytes_max),
         Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
         Found::Unknown => Err(Fault::RouteUnknown),
     }

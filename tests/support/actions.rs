@@ -82,12 +82,24 @@ impl Samples {
     }
 }
 
+/// The bodies that reached an action.
+#[derive(Clone, Default)]
+pub struct Recorded(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Recorded {
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The standard actions and the tests' own.
-pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
+pub fn registry(gate: &Gate, samples: &Samples, recorded: &Recorded) -> Registry {
+    let recorded = recorded.clone();
     let (waits, streams) = (gate.clone(), gate.clone());
     let (foreign, timer) = (samples.clone(), samples.clone());
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
+        .with("record", move |_, _| Ok(Box::new(Record(recorded.clone()))))
         .with("whoami", |_, _| Ok(Box::new(WhoAmI)))
         .with("large", |value, _| Ok(Box::new(Large(bytes(value)))))
         .with("wait", move |_, _| Ok(Box::new(Wait(waits.clone()))))
@@ -121,6 +133,16 @@ impl Action for Echo {
     fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
         let body = if call.request.body.is_empty() { call.request.query.as_bytes() } else { call.request.body };
         Ok(Outcome::Now(Reply::json(Body::Owned(body.to_vec()))))
+    }
+}
+
+/// Keeps each body, and answers it as it came.
+struct Record(Recorded);
+
+impl Action for Record {
+    fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(call.request.body.to_vec());
+        Ok(Outcome::Now(Reply::json(Body::Owned(call.request.body.to_vec()))))
     }
 }
 

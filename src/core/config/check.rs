@@ -3,6 +3,7 @@
 //! Never here: a single section's keys, which live in the files below.
 
 mod compression;
+mod cors;
 mod identity;
 mod knobs;
 mod proxy_protocol;
@@ -40,6 +41,7 @@ const ROOT: &[&str] = &[
     "database",
     "query",
     "transaction",
+    "cors",
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
@@ -119,6 +121,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let (limiter, openid_limit) = knobs::limiter(&root);
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
+    let cors = cors::policies(&root);
     let config = Config {
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
         tls: tls::tls(&root),
@@ -133,7 +136,13 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         database: knobs::database(&root),
         routes: routes::routes(
             &root,
-            &routes::Targets { server: &server, openid_limit, queries: &queries, transactions: &transactions },
+            &routes::Targets {
+                server: &server,
+                openid_limit,
+                queries: &queries,
+                transactions: &transactions,
+                cors: &cors,
+            },
         ),
         server,
         limiter,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::core::coding::CodingSet;
 use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
+use crate::core::cors::CorsPolicy;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
 
@@ -321,6 +322,8 @@ pub struct Route {
     pub body_bytes_max: usize,
     /// Codings in which the body may come.
     pub request_codings: CodingSet,
+    /// Which pages of other origins may call it; `None`: none.
+    pub cors: Option<Arc<CorsPolicy>>,
     pub action: ActionSpec,
 }
 

@@ -230,6 +230,7 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         request_codings: CodingSet::NONE,
+        cors: None,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
     };
     assert_eq!(route_label(&route), "GET,PUT /a/{id}");

@@ -14,13 +14,14 @@ use crate::core::config::error::Complaint;
 use crate::core::config::section::{Section, size, suggestion, text};
 use crate::core::config::tls::ClientCertificates;
 use crate::core::config::units;
+use crate::core::cors::CorsPolicy;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
 use super::compression::{check_decoding, codings};
 
 pub(super) const ROUTE: &[&str] =
-    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "request_encoding", "action"];
+    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "request_encoding", "cors", "action"];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -29,6 +30,7 @@ pub(super) struct Targets<'a> {
     pub(super) openid_limit: Option<Rate>,
     pub(super) queries: &'a BTreeMap<String, Arc<Query>>,
     pub(super) transactions: &'a BTreeMap<String, Arc<Transaction>>,
+    pub(super) cors: &'a BTreeMap<String, Arc<CorsPolicy>>,
 }
 
 pub(super) fn routes(root: &Section<'_>, targets: &Targets<'_>) -> Vec<Arc<Route>> {
@@ -77,6 +79,13 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
         }),
         body_bytes_max,
         request_codings,
+        cors: section.read_or("cors", None, |value| {
+            let name = text(value)?;
+            let cure = || suggestion(name, targets.cors.keys().map(String::as_str));
+            let policy =
+                targets.cors.get(name).ok_or_else(|| Complaint::new("must name a declared [cors.NAME]", cure()))?;
+            Ok(Some(policy.clone()))
+        }),
         action: section.read("action", ActionSpec { kind: String::new(), value: Value::Boolean(false) }, action),
     }
 }

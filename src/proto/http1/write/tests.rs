@@ -54,8 +54,18 @@ fn one_answer_byte_for_byte() {
     assert_eq!(
         written(&Reply::json(Body::Static(b"{\"code\":0}")), PLAIN),
         "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
-         x-request-id: 0123456789abcdef\r\ncontent-length: 10\r\n\r\n{\"code\":0}"
+         x-request-id: 0123456789abcdef\r\ncache-control: private, no-cache\r\ncontent-length: 10\r\n\r\n{\"code\":0}"
     );
+}
+
+#[test]
+fn caches_ask_again_unless_they_are_told_otherwise() {
+    let told = [("cache-control", "private, no-cache")];
+    check(&written(&shared(200), PLAIN), 200, "{}", &told, &[]);
+    check(&written(&shared(304), PLAIN), 304, "", &told, &[]);
+    check(&written(&shared(404), PLAIN), 404, "{}", &[], &["cache-control"]);
+    let own = shared(304).with("cache-control", "max-age=1");
+    check(&written(&own, PLAIN), 304, "", &[("cache-control", "max-age=1")], &[]);
 }
 
 #[test]
