@@ -75,7 +75,7 @@ fn brotli(recipe: Recipe, mut body: &[u8]) -> Option<Vec<u8>> {
     Some(encoded)
 }
 
-/// A window below 2^18 makes quality 5 take another match finder, which costs 0.7 ms for 9 KB instead of 0.1 ms.
+/// With a window of 2^16 or less quality 5 takes another match finder, and 0.7 ms for 9 KB instead of 0.1 ms.
 pub(super) fn brotli_params(recipe: Recipe, size_hint: usize) -> BrotliEncoderParams {
     BrotliEncoderParams {
         quality: recipe.level().into(),

@@ -490,7 +490,7 @@ fn knobs_that_depend_on_each_other() {
 fn codings_are_known_and_decoded_bodies_short() {
     let coding = "must be \"br\", \"zstd\" or \"gzip\"";
     check("[compression]\ncodings = []", &[]);
-    check("[compression]\ncodings = [\"gzip\"]\nbytes_min = \"64KiB\"", &[]);
+    check("[compression]\ncodings = [\"gzip\"]\nbytes_min = \"48KiB\"", &[]);
     check("[compression]\ncodings = [\"deflate\"]", &[&format!("compression.codings[0] = \"deflate\": {coding}")]);
     let packed = |rest: &str| {
         let head = "[[route]]\npath = \"/b\"\nmethod = \"POST\"\nauth = \"none\"\naction = { respond = {} }";
