@@ -6,6 +6,7 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::core::admission::Priority;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
+use tidegate::core::config::tls::ClientCertificates;
 use tidegate::core::method::Method;
 use tidegate::core::routes::{Found, Router};
 
@@ -16,6 +17,7 @@ fn route(path: String, method: Method) -> Arc<Route> {
         auth: Auth::Token,
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
+        client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },

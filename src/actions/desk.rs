@@ -34,6 +34,7 @@ use crate::core::token::keys::KeyRing;
 use crate::core::token::memory::TokenMemory;
 use crate::core::token::revoked::Revocations;
 use crate::net::driver::Driver;
+use crate::net::tls::keeper::Keeper;
 use crate::proto::json::parse::Scratch;
 use crate::proto::json::rows::Answer;
 
@@ -53,6 +54,8 @@ pub struct Common {
     pub keys: KeyRing,
     pub codes: CodeHasher,
     pub mask: OpenIdMask,
+    /// `None`: no TLS here.
+    pub tls: Option<Arc<Keeper>>,
     pub backends: Backends,
 }
 
@@ -86,6 +89,10 @@ pub struct Front {
     /// What the request that was polled last waits for: set before it is polled, and by it when it knows better.
     pub waits_on: Cell<Backend>,
     pub draining: Cell<bool>,
+    /// TLS handshakes in flight.
+    pub handshakes: Cell<usize>,
+    /// The last turn in which some were begun, and how many.
+    pub handshakes_begun: Cell<(u64, u32)>,
     /// Number of the next request id.
     pub next_request: Cell<u64>,
     pub date: Cell<DateText>,

@@ -7,6 +7,7 @@ use crate::actions::{Action, Registry};
 use crate::core::admission::Priority;
 use crate::core::config::ConfigError;
 use crate::core::config::checked::{Auth, Config, Rate, Route};
+use crate::core::config::tls::ClientCertificates;
 use crate::core::ids::RouteId;
 use crate::core::limit::{Gcra, Rule, RuleId};
 use crate::core::routes::Router;
@@ -23,6 +24,7 @@ pub struct Service {
 pub struct ServedRoute {
     pub priority: Priority,
     pub auth: Auth,
+    pub client_certificate: ClientCertificates,
     pub openid_rules: Vec<Rule>,
     pub ip_rules: Vec<Rule>,
     pub action: Box<dyn Action>,
@@ -77,6 +79,7 @@ fn serve(id: RouteId, route: &Route, action: Box<dyn Action>) -> ServedRoute {
     ServedRoute {
         priority: route.priority,
         auth: route.auth,
+        client_certificate: route.client_certificate,
         openid_rules: rules(&route.openid_limits, 0),
         ip_rules: rules(&route.ip_limits, 128),
         action,

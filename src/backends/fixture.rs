@@ -13,6 +13,7 @@ use crate::core::config::checked::{
     Param, ProxyMode, ProxyProtocol, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction,
     Wechat,
 };
+use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
 use crate::core::ids::AppId;
 
 /// Long enough for a busy machine; no test waits for it.
@@ -22,7 +23,7 @@ pub fn config(database: DatabaseUrl) -> Config {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Config {
         server: Server {
-            listen,
+            listen: Some(listen),
             shards: Shards::Count(1),
             connections_max: 1,
             connections_per_ip_max: None,
@@ -48,6 +49,19 @@ pub fn config(database: DatabaseUrl) -> Config {
             retry_after_max: LONG,
         },
         proxy_protocol: ProxyProtocol { mode: ProxyMode::Off, trusted: Vec::new() },
+        tls: Tls {
+            listen: None,
+            profile: Profile::Modern,
+            alpn: Vec::new(),
+            handshake_timeout: LONG,
+            handshakes_max: 1,
+            certificates: Vec::new(),
+            ticket_keys: TicketKeys::Random,
+            clients: ClientCertificates::Off,
+            client_ca: None,
+            client_crl: None,
+        },
+        redirect: Redirect { listen: None, host: None, port: 443 },
         ops: Ops { listen },
         log: Log { access: AccessLog::Off, level: Level::Error },
         wechat: Wechat { base_url: "http://127.0.0.1:9".to_owned(), timeout: LONG, connections_max: 4 },

@@ -54,6 +54,9 @@ pub struct DemoArgs {
     /// Port of the gateway on 127.0.0.1; 0 means any free one
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
+    /// Speaks TLS at the gateway, with a certificate made for this run
+    #[arg(long)]
+    pub tls: bool,
     /// Port of metrics and health on 127.0.0.1; 0 means any free one
     #[arg(long, default_value_t = 9464)]
     pub ops_port: u16,

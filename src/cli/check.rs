@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::actions::Registry;
 use crate::actions::service::Service;
 use crate::core::config::DEFAULTS;
+use crate::net::tls::keeper::Keeper;
 
 use super::args::ConfigArgs;
 use super::{fail, source};
@@ -16,7 +17,11 @@ pub fn check(args: &ConfigArgs) -> ExitCode {
         Ok(config) => Arc::new(config),
         Err(message) => return fail(1, &message),
     };
-    match Service::build(config, &Registry::standard()) {
+    let files = match &config.tls.listen {
+        Some(_) => Keeper::load(&config.tls, &config.tls.alpn).map(drop),
+        None => Ok(()),
+    };
+    match files.and_then(|()| Service::build(config, &Registry::standard())) {
         Ok(service) => {
             let config = &service.config;
             println!(

@@ -12,7 +12,9 @@ use crate::net::entropy::random;
 use super::args::DemoArgs;
 use super::serve::{Serving, serve};
 use super::shop::Shop;
+use super::signals::Hangup;
 use super::simulate::options;
+use super::throwaway::Throwaway;
 use super::{fail, source};
 
 const DEMO: &str = include_str!("../demo/demo.toml");
@@ -26,8 +28,13 @@ pub fn demo(args: &DemoArgs) -> ExitCode {
         Ok(shop) => shop,
         Err(message) => return fail(1, &message),
     };
-    match config(args, &wechat, &shop.url()) {
-        Ok(config) => serve(Arc::new(config), |serving| greet(serving, &wechat)),
+    let throwaway = match args.tls.then(Throwaway::make).transpose() {
+        Ok(throwaway) => throwaway,
+        Err(message) => return fail(1, &message),
+    };
+    match config(args, &wechat, &shop.url(), throwaway.as_ref()) {
+        // A demo ends with the terminal that it runs in.
+        Ok(config) => serve(Arc::new(config), Hangup::Ends, |serving| greet(serving, &wechat, throwaway.as_ref())),
         Err(errors) => fail(1, &format!("the demo's configuration is not valid:\n{}", source::lines(&errors))),
     }
 }
@@ -41,7 +48,12 @@ fn wechat(args: &DemoArgs) -> Result<(String, Option<Simulator>), String> {
     Ok((simulator.base_url(), Some(simulator)))
 }
 
-fn config(args: &DemoArgs, wechat: &str, database: &str) -> Result<Config, Vec<ConfigError>> {
+fn config(
+    args: &DemoArgs,
+    wechat: &str,
+    database: &str,
+    throwaway: Option<&Throwaway>,
+) -> Result<Config, Vec<ConfigError>> {
     // New for every run: nobody can keep a token of a demo.
     let token_key: String = random::<32>().iter().map(|byte| format!("{byte:02x}")).collect();
     let variable = |name: &str| match name {
@@ -52,34 +64,51 @@ fn config(args: &DemoArgs, wechat: &str, database: &str) -> Result<Config, Vec<C
         "DEMO_TOKEN_KEY" => Some(token_key.clone()),
         _ => std::env::var(name).ok(),
     };
-    load_with(DEMO, &args.overrides.set, &Outside { variable: &variable, file: &|path| std::fs::read_to_string(path) })
+    let mut overrides = throwaway.map(|files| behind_tls(args.port, files)).unwrap_or_default();
+    overrides.extend_from_slice(&args.overrides.set);
+    load_with(DEMO, &overrides, &Outside { variable: &variable, file: &|path| std::fs::read_to_string(path) })
 }
 
-fn greet(serving: &Serving, wechat: &str) {
-    let (gateway, ops) = (serving.addr, serving.ops_addr);
+/// The gateway's port with TLS instead of the plain door.
+fn behind_tls(port: u16, files: &Throwaway) -> Vec<String> {
+    let (chain, key) = (files.chain(), files.key());
+    vec![
+        "server.listen=off".into(),
+        format!("tls.listen=127.0.0.1:{port}"),
+        format!("tls.certificate=[{{ chain = {chain:?}, key = {key:?} }}]"),
+    ]
+}
+
+fn greet(serving: &Serving, wechat: &str, throwaway: Option<&Throwaway>) {
+    let Some(&(_, addr)) = serving.doors.first() else { return };
+    let ops = serving.ops_addr;
+    let (curl, gateway) = match throwaway {
+        None => ("curl -s".to_owned(), format!("http://{addr}")),
+        Some(files) => (format!("curl -s --cacert {}", files.chain().display()), format!("https://{addr}")),
+    };
     println!(
-        r#"listening on {gateway}
+        r#"listening on {addr}
 
 A mini-program's backend is up: simulated WeChat on {wechat}, metrics and health on http://{ops}.
 Try it in another terminal:
 
   # log in; a code works once, demo-alice.2 is her next one
-  curl -s http://{gateway}/auth/login -H 'content-type: application/json' -d '{{"code":"demo-alice"}}'
-  TOKEN=$(curl -s http://{gateway}/auth/login -H 'content-type: application/json' -d '{{"code":"demo-alice.2"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
+  {curl} {gateway}/auth/login -H 'content-type: application/json' -d '{{"code":"demo-alice"}}'
+  TOKEN=$({curl} {gateway}/auth/login -H 'content-type: application/json' -d '{{"code":"demo-alice.2"}}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
 
   # who am I
-  curl -s http://{gateway}/api/v1/me -H "authorization: Bearer $TOKEN"
+  {curl} {gateway}/api/v1/me -H "authorization: Bearer $TOKEN"
 
   # a product, from the shard's cache the second time
-  curl -s http://{gateway}/api/v1/products/7 -H "authorization: Bearer $TOKEN"
+  {curl} {gateway}/api/v1/products/7 -H "authorization: Bearer $TOKEN"
 
   # the second page of the list, two columns of it
-  curl -s 'http://{gateway}/api/v1/products?page=2&page_size=20&fields=id,name' -H "authorization: Bearer $TOKEN"
+  {curl} '{gateway}/api/v1/products?page=2&page_size=20&fields=id,name' -H "authorization: Bearer $TOKEN"
 
   # an order; sent again with the same key it happens once
-  curl -s http://{gateway}/api/v1/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \
+  {curl} {gateway}/api/v1/orders -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \
        -H 'idempotency-key: first-order' -d '{{"product_id":7,"quantity":2}}'
-  curl -s http://{gateway}/api/v1/orders -H "authorization: Bearer $TOKEN"
+  {curl} {gateway}/api/v1/orders -H "authorization: Bearer $TOKEN"
 
   # what the operator sees
   curl -s http://{ops}/metrics

@@ -12,8 +12,8 @@ pub use facts::{Facts, Limit, PortState, gather};
 /// What the configuration asks of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    pub listen: SocketAddr,
-    pub ops_listen: SocketAddr,
+    /// Keys of the configuration and the addresses that they name.
+    pub doors: Vec<(&'static str, SocketAddr)>,
     /// `None`: one per CPU that the process may use.
     pub shards: Option<usize>,
     /// Per shard.

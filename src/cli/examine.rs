@@ -2,6 +2,7 @@
 //! Never here: the checks; they are in `doctor`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use crate::core::config::DEFAULTS;
@@ -32,12 +33,17 @@ fn plan(config: &Config) -> doctor::Plan {
         Shards::Count(count) => Some(*count),
         Shards::Cpus(cpus) => Some(cpus.len()),
     };
-    doctor::Plan {
-        listen: config.server.listen,
-        ops_listen: config.ops.listen,
-        shards,
-        connections_max: config.server.connections_max,
-    }
+    doctor::Plan { doors: doors(config), shards, connections_max: config.server.connections_max }
+}
+
+fn doors(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+    let doors = [
+        ("server.listen", config.server.listen),
+        ("tls.listen", config.tls.listen),
+        ("redirect.listen", config.redirect.listen),
+        ("ops.listen", Some(config.ops.listen)),
+    ];
+    doors.into_iter().filter_map(|(key, addr)| Some((key, addr?))).collect()
 }
 
 /// The default file with stand-ins for its secrets, which no check of the host looks at.

@@ -13,6 +13,7 @@ mod shop;
 mod signals;
 mod simulate;
 mod source;
+mod throwaway;
 mod watchdog;
 
 use std::process::ExitCode;

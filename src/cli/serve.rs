@@ -13,28 +13,30 @@ use crate::ops::access_log::AccessLog;
 use crate::ops::events;
 use crate::ops::http::{OpsServer, Reach, serve as serve_pages};
 use crate::ops::pages::OpsPages;
+use crate::shards::door::DoorKind;
 use crate::shards::node::{Drained, Node, NodeError, NodeParts};
 
 use super::memory;
-use super::signals::Endings;
+use super::signals::{Caught, Hangup};
 use super::watchdog::Watchdog;
 use super::{EXIT_HOST, fail};
 
 /// What a started server tells its user.
 pub struct Serving {
-    pub addr: SocketAddr,
+    /// The kinds of doors and where they are; never empty.
+    pub doors: Vec<(DoorKind, SocketAddr)>,
     pub ops_addr: SocketAddr,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains. `started` runs once everything answers.
-pub fn serve(config: Arc<Config>, started: impl FnOnce(&Serving)) -> ExitCode {
+/// Serves until SIGTERM or SIGINT, then drains. SIGHUP loads certificates and opens the access log again. `started` runs once everything answers.
+pub fn serve(config: Arc<Config>, hangup: Hangup, started: impl FnOnce(&Serving)) -> ExitCode {
     memory::use_small_pages();
     if let Err(refusal) = probe() {
         return fail(EXIT_HOST, &format!("this host does not let a shard use io_uring\n{refusal}"));
     }
     let _events = events::start(config.log.level);
-    let mut endings = match Endings::catch() {
-        Ok(endings) => endings,
+    let mut signals = match Caught::catch(hangup) {
+        Ok(signals) => signals,
         Err(error) => return fail(1, &format!("cannot catch signals: {error}")),
     };
     let labels: Vec<String> = config.routes.iter().map(|route| route_label(route)).collect();
@@ -53,10 +55,15 @@ pub fn serve(config: Arc<Config>, started: impl FnOnce(&Serving)) -> ExitCode {
         Ok(ops) => ops,
         Err(message) => return fail(1, &message),
     };
-    started(&Serving { addr: node.addr(), ops_addr: ops.addr() });
+    started(&Serving { doors: node.doors().to_vec(), ops_addr: ops.addr() });
     let watchdog = Watchdog::start(pages);
-    endings.wait();
-    endings.then_hurry(node.control());
+    signals.wait(|| {
+        node.reload();
+        if let Some(access) = &access {
+            access.reopen();
+        }
+    });
+    signals.then_hurry(node.control());
     drop(watchdog);
     let drained = node.drain();
     ops.stop();

@@ -11,21 +11,21 @@ use crate::net::clock::{Clock, ClockZero};
 
 use super::args::{SimulateArgs, SimulatorArgs};
 use super::fail;
-use super::signals::Endings;
+use super::signals::{Caught, Hangup};
 
 /// The mini-program that the demo's configuration and the simulator agree on.
 pub const DEMO_APPID: &str = "wx4f4bc4dec97d474b";
 const DEMO_SECRET: &str = "demo-secret-known-to-the-simulator";
 
 pub fn simulate(args: &SimulateArgs) -> ExitCode {
-    let mut endings = match Endings::catch() {
-        Ok(endings) => endings,
+    let mut signals = match Caught::catch(Hangup::Ends) {
+        Ok(signals) => signals,
         Err(error) => return fail(1, &format!("cannot catch signals: {error}")),
     };
     match start(options(&args.simulator, args.port)) {
         Ok(simulator) => {
             println!("listening on {}", simulator.addr());
-            endings.wait();
+            signals.wait(|| {});
             ExitCode::SUCCESS
         }
         Err(error) => fail(1, &format!("127.0.0.1:{}: {error}; choose another --port", args.port)),

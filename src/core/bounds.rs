@@ -175,3 +175,24 @@ pub const RATE_COUNT_MAX: u32 = 1_000_000;
 pub const RATE_BURST_DEFAULT_MAX: u32 = 1_000;
 /// Access records that wait for the log's thread: a tenth of a second at 160,000 requests a second, 3 MiB.
 pub const ACCESS_RECORDS_MAX: usize = 16 * 1024;
+/// Certificates of one node: names of a company, each perhaps as ECDSA and RSA.
+pub const TLS_CERTIFICATES_MAX: usize = 256;
+/// Longest PEM file read: a revocation list of some 100,000 entries.
+pub const TLS_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Plaintext sealed before the socket is asked to take it: four records of 16 KiB, so that a slow reader holds few of them.
+pub const TLS_SEAL_BYTES_MAX: usize = 64 * 1024;
+/// Records that a socket has not taken. What was sealed, and alerts and key updates behind it; a peer that asks for more
+/// of these without reading is cut off.
+pub const TLS_UNSENT_BYTES_MAX: usize = 2 * TLS_SEAL_BYTES_MAX;
+/// Received bytes kept until a record or a message of the handshake is whole. RFC 8446 §5.1: a record has 16 KiB and a
+/// little; rustls takes messages of at most 64 KiB.
+pub const TLS_PARTIAL_BYTES_MAX: usize = 96 * 1024;
+/// Handshakes begun on one shard within one turn: their signatures take 0.1 ms each (P-256; RSA 1 ms), in which nobody else
+/// on the shard is served.
+pub const TLS_HANDSHAKES_PER_TURN: u32 = 16;
+/// How long a ticket resumes a session. Half a day: a phone comes back in the evening.
+pub const TLS_TICKET_LIFE: Duration = Duration::from_secs(12 * 3600);
+/// Keys for tickets in one file: the one that seals and those before it.
+pub const TLS_TICKET_KEYS_MAX: usize = 8;
+/// Longest ticket looked at. Ours have about 200 bytes.
+pub const TLS_TICKET_BYTES_MAX: usize = 4 * 1024;

@@ -66,6 +66,8 @@ pub enum Fault {
     LoginCodeInvalid,
     /// WeChat blocks this user (40226).
     UserBlocked,
+    /// The route is for clients that showed a certificate.
+    ClientCertificateMissing,
     RouteUnknown,
     RowMissing,
     /// `Allow` lists the methods the path has.
@@ -149,6 +151,7 @@ impl Fault {
             Self::RefreshReused => (401, 5, Client, AfterLogin),
             Self::LoginCodeInvalid => (401, 10, Client, AfterLogin),
             Self::UserBlocked => (403, 1, Client, Never),
+            Self::ClientCertificateMissing => (403, 2, Client, Never),
             Self::RouteUnknown => (404, 0, Client, Never),
             Self::RowMissing => (404, 1, Client, Never),
             Self::MethodNotAllowed { .. } => (405, 0, Client, Never),
@@ -212,6 +215,7 @@ impl fmt::Display for Fault {
             Self::RefreshReused => out.write_str("refresh token already used, session closed: log in again"),
             Self::LoginCodeInvalid => out.write_str("login code not valid, used or expired: call wx.login again"),
             Self::UserBlocked => out.write_str("login refused by WeChat for this user"),
+            Self::ClientCertificateMissing => out.write_str("this route asks for a client certificate"),
             Self::RouteUnknown => out.write_str("no such path"),
             Self::RowMissing => out.write_str("not found"),
             Self::MethodNotAllowed { allow } => write!(out, "method not allowed here: use {allow}"),

@@ -81,6 +81,13 @@ impl Drop for BufPool {
     }
 }
 
+impl RecvBuf {
+    /// Forgets what lies behind the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+}
+
 impl Deref for RecvBuf {
     type Target = [u8];
 

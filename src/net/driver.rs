@@ -23,6 +23,7 @@ use super::sockets::{DeadlineCheck, Owner, Socket};
 use super::stream::Stream;
 use super::tasks::Tasks;
 use super::timers::{Due, Timers};
+use super::tls::Scratch as TlsScratch;
 
 /// Bounds of one driver.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,8 @@ pub(super) struct Inner {
     pub doorbell: Arc<Doorbell>,
     /// Sockets to look at when the tasks of this turn have run.
     pub touched: RefCell<Vec<Key>>,
+    /// For sessions of TLS, one at a time.
+    pub scratch: RefCell<TlsScratch>,
     stopping: Cell<bool>,
 }
 
@@ -89,6 +92,7 @@ impl Driver {
             clock: Clock::new(zero),
             doorbell,
             touched: RefCell::default(),
+            scratch: RefCell::default(),
             stopping: Cell::new(false),
         };
         Ok(Self { inner: Rc::new(inner) })

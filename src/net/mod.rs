@@ -18,6 +18,7 @@ pub mod sockets;
 pub mod stream;
 pub mod tasks;
 mod timers;
+pub mod tls;
 pub mod transport;
 
 #[cfg(test)]

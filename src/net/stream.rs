@@ -61,13 +61,18 @@ pub enum SendError {
 #[derive(Debug)]
 pub struct Detached {
     pub fd: OwnedFd,
-    /// Received and not yet served.
+    /// Received and not yet handed out.
     pub bytes: Vec<u8>,
 }
 
 impl Stream {
     pub(super) const fn new(inner: Rc<Inner>, key: Key) -> Self {
         Self { inner, key }
+    }
+
+    /// The driver of this shard.
+    pub(super) fn driver(&self) -> &Inner {
+        &self.inner
     }
 
     /// The instant after which a wait for this stream ends; `None`: never. Costs a store when it moves away.
@@ -251,6 +256,16 @@ impl Drop for Stream {
         let lingers = self.inner.with_socket(self.key, |socket| socket.owner == Owner::Lingering);
         if lingers == Some(false) {
             self.inner.close_now(self.key);
+        }
+    }
+}
+
+impl Received {
+    /// Forgets what lies behind the first `len` bytes.
+    pub(super) fn truncate(&mut self, len: usize) {
+        match self {
+            Self::Lent(buf) => buf.truncate(len),
+            Self::Copied(bytes) => bytes.truncate(len),
         }
     }
 }

@@ -1,21 +1,64 @@
 //! What carries a connection's bytes, as its conversation sees it: a socket as it is, or one behind a layer of its own.
 //! Never here: HTTP, or the choice of a layer.
 
+use std::os::fd::OwnedFd;
+
+use crate::core::config::tls::Protocol;
 use crate::core::time::Tick;
 
-use super::stream::{Detached, Received, RecvError, SendError, Stream};
+use super::stream::{Received, RecvError, SendError, Stream};
+use super::tls::Session;
+use super::tls::stream::TlsStream;
 
 /// A connection behind whatever protects it.
 pub enum Transport {
     /// Bytes as they come.
     Plain(Stream),
+    Tls(Box<TlsStream>),
+}
+
+/// A connection on its way to another shard.
+pub struct Luggage {
+    pub fd: OwnedFd,
+    /// Received and not yet handed out, as the socket gave it.
+    pub bytes: Vec<u8>,
+    /// Of a connection behind TLS.
+    pub session: Option<Box<Session>>,
 }
 
 impl Transport {
+    /// A connection goes on where it has been taken to.
+    #[must_use]
+    pub fn resume(stream: Stream, session: Option<Box<Session>>) -> Self {
+        match session {
+            None => Self::Plain(stream),
+            Some(session) => Self::Tls(Box::new(TlsStream::new(stream, *session))),
+        }
+    }
+
+    /// What was agreed to be spoken. In the clear nobody agrees on anything.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Plain(_) => Protocol::Http11,
+            Self::Tls(tls) => tls.protocol(),
+        }
+    }
+
+    /// Whether the peer has shown a certificate that holds.
+    #[must_use]
+    pub fn has_client_certificate(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.has_client_certificate(),
+        }
+    }
+
     /// As [`Stream::set_deadline`].
     pub fn set_deadline(&self, deadline: Option<Tick>) {
         match self {
             Self::Plain(stream) => stream.set_deadline(deadline),
+            Self::Tls(tls) => tls.set_deadline(deadline),
         }
     }
 
@@ -24,6 +67,7 @@ impl Transport {
     pub fn timed_out(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.timed_out(),
+            Self::Tls(tls) => tls.timed_out(),
         }
     }
 
@@ -34,6 +78,7 @@ impl Transport {
     pub async fn recv(&mut self) -> Result<Received, RecvError> {
         match self {
             Self::Plain(stream) => stream.recv().await,
+            Self::Tls(tls) => tls.recv().await,
         }
     }
 
@@ -42,6 +87,7 @@ impl Transport {
     pub fn has_unread(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.has_unread(),
+            Self::Tls(tls) => tls.has_unread(),
         }
     }
 
@@ -53,6 +99,7 @@ impl Transport {
     pub fn send_now(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
         match self {
             Self::Plain(stream) => stream.send_now(bytes),
+            Self::Tls(tls) => tls.send_now(bytes),
         }
     }
 
@@ -61,6 +108,7 @@ impl Transport {
     pub const fn has_unsent(&self) -> bool {
         match self {
             Self::Plain(_) => false,
+            Self::Tls(tls) => tls.has_unsent(),
         }
     }
 
@@ -71,6 +119,7 @@ impl Transport {
     pub async fn writable(&self) -> Result<(), SendError> {
         match self {
             Self::Plain(stream) => stream.writable().await,
+            Self::Tls(tls) => tls.writable().await,
         }
     }
 
@@ -78,13 +127,27 @@ impl Transport {
     pub fn close_gently(self) {
         match self {
             Self::Plain(stream) => stream.close_gently(),
+            Self::Tls(tls) => tls.close_gently(),
         }
     }
 
-    /// Takes the connection out of this shard. `None` when it broke while its receive was being cancelled.
-    pub async fn detach(self) -> Option<Detached> {
+    /// Takes the connection out of this shard; `unread` was handed out and not used. `None` when it broke meanwhile.
+    pub async fn detach(self, unread: Vec<u8>) -> Option<Luggage> {
         match self {
-            Self::Plain(stream) => stream.detach().await,
+            Self::Plain(stream) => {
+                let left = stream.detach().await?;
+                Some(Luggage { fd: left.fd, bytes: before(unread, left.bytes), session: None })
+            }
+            Self::Tls(tls) => {
+                let (stream, mut session) = tls.into_parts();
+                session.opened = before(unread, std::mem::take(&mut session.opened));
+                let left = stream.detach().await?;
+                Some(Luggage { fd: left.fd, bytes: left.bytes, session: Some(Box::new(session)) })
+            }
         }
     }
+}
+
+fn before(first: Vec<u8>, then: Vec<u8>) -> Vec<u8> {
+    if first.is_empty() { then } else { [first, then].concat() }
 }

@@ -3,6 +3,8 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -17,6 +19,14 @@ const BATCH_BYTES: usize = 64 * 1024;
 pub struct AccessLog {
     records: Option<Sender<AccessRecord>>,
     writer: Option<JoinHandle<()>>,
+    reopen: Arc<AtomicBool>,
+}
+
+/// Where the lines go.
+struct Out {
+    target: Target,
+    file: Box<dyn Write + Send>,
+    reopen: Arc<AtomicBool>,
 }
 
 impl AccessLog {
@@ -25,15 +35,20 @@ impl AccessLog {
     /// # Errors
     /// The file cannot be opened.
     pub fn start(target: &Target, labels: Vec<String>) -> io::Result<Option<Self>> {
-        let out: Box<dyn Write + Send> = match target {
-            Target::Off => return Ok(None),
-            Target::Stdout => Box::new(io::stdout()),
-            Target::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
-        };
+        if *target == Target::Off {
+            return Ok(None);
+        }
+        let reopen = Arc::new(AtomicBool::new(false));
+        let out = Out { file: open(target)?, target: target.clone(), reopen: reopen.clone() };
         let (records, queue) = bounded(ACCESS_RECORDS_MAX);
         let writer =
             std::thread::Builder::new().name("access-log".into()).spawn(move || write_all(&queue, &labels, out))?;
-        Ok(Some(Self { records: Some(records), writer: Some(writer) }))
+        Ok(Some(Self { records: Some(records), writer: Some(writer), reopen }))
+    }
+
+    /// Opens the file anew before the next line: the old one has been moved away.
+    pub fn reopen(&self) {
+        self.reopen.store(true, Ordering::Release);
     }
 
     /// For each shard.
@@ -56,7 +71,28 @@ impl Drop for AccessLog {
     }
 }
 
-fn write_all(queue: &Receiver<AccessRecord>, labels: &[String], mut out: impl Write) {
+impl Out {
+    /// Writes a batch of whole lines, into the file that has the name now.
+    fn write(&mut self, batch: &[u8]) -> io::Result<()> {
+        if self.reopen.swap(false, Ordering::AcqRel) {
+            match open(&self.target) {
+                Ok(file) => self.file = file,
+                Err(error) => tracing::error!(%error, "the access log cannot be opened again, the old file is used"),
+            }
+        }
+        self.file.write_all(batch).and_then(|()| self.file.flush())
+    }
+}
+
+fn open(target: &Target) -> io::Result<Box<dyn Write + Send>> {
+    Ok(match target {
+        Target::Off => Box::new(io::sink()),
+        Target::Stdout => Box::new(io::stdout()),
+        Target::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+    })
+}
+
+fn write_all(queue: &Receiver<AccessRecord>, labels: &[String], mut out: Out) {
     let mut batch = Vec::with_capacity(2 * BATCH_BYTES);
     let mut failing = false;
     while let Ok(first) = queue.recv() {
@@ -66,7 +102,7 @@ fn write_all(queue: &Receiver<AccessRecord>, labels: &[String], mut out: impl Wr
         {
             next.write_json(labels, &mut batch);
         }
-        let written = out.write_all(&batch).and_then(|()| out.flush());
+        let written = out.write(&batch);
         match &written {
             Err(error) if !failing => tracing::error!(%error, "the access log cannot be written, lines are lost"),
             Ok(()) if failing => tracing::warn!("the access log can be written again"),
@@ -119,6 +155,26 @@ mod tests {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             assert_eq!(line["request_id"], RequestId::from_number(number as u64).as_str());
         }
+    }
+
+    /// What logrotate does: it moves the file away, says so, and takes the old one once it is no longer written.
+    #[test]
+    fn a_log_that_was_moved_away_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+        let log = AccessLog::start(&Target::File(path.clone()), Vec::new()).unwrap().unwrap();
+        let lines = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default().lines().count();
+        let sender = log.sender();
+        sender.send(record(1)).unwrap();
+        while lines(&path) == 0 {
+            std::thread::yield_now();
+        }
+        std::fs::rename(&path, &moved).unwrap();
+        log.reopen();
+        sender.send(record(2)).unwrap();
+        drop(sender);
+        drop(log);
+        assert_eq!((lines(&moved), lines(&path)), (1, 1));
     }
 
     #[test]

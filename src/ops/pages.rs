@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::core::ledger::ShardLedger;
 use crate::core::ledger::catalogue::{ProcessFacts, render};
 use crate::net::clock::Clock;
+use crate::net::tls::keeper::Keeper;
 use crate::shards::control::{Control, Phase};
 use crate::shards::node::Node;
 
@@ -21,13 +22,20 @@ pub struct OpsPages {
     labels: Vec<String>,
     control: Arc<Control>,
     zero: crate::net::clock::ClockZero,
+    tls: Option<Arc<Keeper>>,
 }
 
 impl OpsPages {
     /// `labels`: the name of each route, in their order.
     #[must_use]
     pub fn new(node: &Node, labels: Vec<String>) -> Self {
-        Self { ledgers: node.ledgers().to_vec(), labels, control: node.control(), zero: node.clock_zero() }
+        Self {
+            ledgers: node.ledgers().to_vec(),
+            labels,
+            control: node.control(),
+            zero: node.clock_zero(),
+            tls: node.tls(),
+        }
     }
 
     /// Whether every shard turns.
@@ -58,11 +66,15 @@ impl OpsPages {
 
     fn metrics(&self) -> Page {
         let mut text = String::with_capacity(32 * 1024);
+        let certificates = self.tls.as_ref().map(|keeper| &keeper.books);
         let facts = ProcessFacts {
             version: env!("CARGO_PKG_VERSION"),
             uptime: Duration::from_nanos(Clock::new(self.zero).now().tick.0),
             resident_bytes: resident_bytes(),
             open_files: open_files(),
+            tls_reloads: certificates.map_or(0, |books| books.reloads.get()),
+            tls_reloads_failed: certificates.map_or(0, |books| books.reloads_failed.get()),
+            tls_expires: Duration::from_secs(certificates.map_or(0, |books| books.expires.get())),
         };
         render(&self.ledgers, &self.labels, facts, &mut text);
         Page::ok(ContentType::Metrics, text)

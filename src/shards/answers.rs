@@ -8,6 +8,7 @@ use crate::actions::desk::{DateText, Desk};
 use crate::core::bounds::SEND_BUF_BYTES;
 use crate::core::fault::Fault;
 use crate::core::hash::KeyHash;
+use crate::core::ids::RequestId;
 use crate::core::pace::{Demand, Pace};
 use crate::net::stream::SendError;
 use crate::net::transport::Transport;
@@ -18,8 +19,9 @@ use crate::proto::http1::{
 use crate::proto::reply::{Body, Chunks, Reply};
 
 use super::booking::{Booking, Entry, Open};
+use super::door::DoorKind;
 use super::finish::{Finished, finish};
-use super::pipeline::Tag;
+use super::pipeline::{Arrival, Proof, Tag};
 
 /// Buffers kept for reuse: more connections than this rarely answer within one turn.
 const SPARE_BUFS_MAX: usize = 64;
@@ -30,6 +32,15 @@ pub struct Peer {
     pub addr: IpAddr,
     /// As the limiter knows it.
     pub key: KeyHash,
+    pub door: DoorKind,
+    pub proof: Proof,
+}
+
+impl Peer {
+    /// A request of this peer.
+    pub const fn arrival(&self, id: RequestId) -> Arrival {
+        Arrival { ip: self.key, id, door: self.door, proof: self.proof }
+    }
 }
 
 /// What the connection does after an answer.
@@ -99,7 +110,8 @@ impl Answers {
         let &Owed { ref booking, wire } = self.owed();
         let id = booking.open.id;
         let Finished { reply, fault_code, closes } = finish(id, result);
-        let parts = self.desk.front.draining.get() && follows == Follows::Nothing;
+        let parts =
+            self.peer.door == DoorKind::Redirect || (self.desk.front.draining.get() && follows == Follows::Nothing);
         let persistence = if closes || parts { Persistence::Close } else { wire.persistence };
         let date = date(&self.desk);
         let cx = ReplyContext { date: &date, request_id: id.as_str(), wire: Wire { persistence, ..wire } };

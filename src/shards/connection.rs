@@ -27,7 +27,7 @@ use super::answers::{After, Answers, Follows, Peer};
 use super::guard::guard;
 use super::migrate::Streak;
 use super::opening::{body_max, open, unread};
-use super::pipeline::{Arrival, serve};
+use super::pipeline::serve;
 use super::room::Room;
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
@@ -112,6 +112,10 @@ impl Conversation {
         }
     }
 
+    pub const fn peer(&self) -> Peer {
+        self.answers.peer
+    }
+
     /// What carried the conversation, when it has ended.
     pub fn into_transport(self) -> Transport {
         self.transport
@@ -187,7 +191,8 @@ impl Conversation {
         let desk = &self.desk;
         let given = bytes.len();
         let mut table = HeaderTable::new();
-        let advance = self.machine.advance(bytes, &mut table, |method, path| body_max(desk, method, path));
+        let door = self.answers.peer.door;
+        let advance = self.machine.advance(bytes, &mut table, |method, path| body_max(desk, door, method, path));
         let consumed = advance.consumed;
         self.bytes_in += consumed;
         self.behind = given - consumed;
@@ -202,7 +207,7 @@ impl Conversation {
                 // The next head has a deadline of its own.
                 self.awaiting = Awaiting::Request;
                 let id = open.id;
-                let from = Arrival { ip: self.answers.peer.key, id };
+                let from = self.answers.peer.arrival(id);
                 let tag = self.answers.begin(open, wire);
                 let outcome = guard(desk, id, || serve(desk, from, request, tag));
                 self.streak.saw(tag.user);

@@ -8,6 +8,22 @@ use std::net::{SocketAddr, TcpListener};
 pub enum DoorKind {
     /// HTTP in the clear.
     Plain,
+    /// HTTP behind TLS.
+    Tls,
+    /// HTTP in the clear, answered with the way to the TLS door.
+    Redirect,
+}
+
+impl DoorKind {
+    /// The key of the configuration that opens it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Plain => "server.listen",
+            Self::Tls => "tls.listen",
+            Self::Redirect => "redirect.listen",
+        }
+    }
 }
 
 /// One address of the node: a socket for each shard.

@@ -19,6 +19,7 @@ use crate::backends::{self, StartError};
 use crate::core::bounds;
 use crate::core::config::ConfigError;
 use crate::core::config::checked::Config;
+use crate::core::config::tls::Protocol;
 use crate::core::hash::KeyHasher;
 use crate::core::ids::ShardId;
 use crate::core::ledger::ShardLedger;
@@ -33,12 +34,16 @@ use crate::net::doorbell::Doorbell;
 use crate::net::entropy::{random, random_u64};
 use crate::net::files::descriptors_max;
 use crate::net::listener;
+use crate::net::tls::keeper::{Keeper, Watcher};
 
 use super::control::{Control, Phase};
 use super::door::{DoorKind, OpenDoor};
 use super::mesh::Mailbox;
 use super::plan::{Plan, allowed_cpus, plan};
 use super::shard::{Seed, spawn};
+
+/// What is spoken behind TLS.
+const SPOKEN: [Protocol; 1] = [Protocol::Http11];
 
 /// How often a draining node looks whether its shards are empty.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -54,6 +59,8 @@ pub struct Node {
     shards: Vec<ExecutorJoinHandle<()>>,
     common: Option<Arc<Common>>,
     threads: Option<BackendThreads>,
+    /// Of the certificates, where there are any.
+    watcher: Option<Watcher>,
 }
 
 /// What may differ between two nodes of one configuration.
@@ -70,6 +77,7 @@ pub enum NodeError {
     Plan(String),
     Backend(StartError),
     Listen {
+        kind: DoorKind,
         addr: SocketAddr,
         error: io::Error,
     },
@@ -95,9 +103,11 @@ impl Node {
         let cpus = allowed_cpus().map_err(|error| NodeError::Host(error.to_string()))?;
         let plan = plan(&config.server.shards, &cpus).map_err(NodeError::Plan)?;
         let service = Service::build(config.clone(), &parts.registry).map_err(NodeError::Config)?;
+        let tls = load_tls(&config)?;
         let doors = open_doors(&config, plan.len())?;
         let (backends, threads) = backends::start(&config).map_err(NodeError::Backend)?;
-        let common = Arc::new(common(service, backends, plan.len()));
+        let watcher = watch(tls.as_ref())?;
+        let common = Arc::new(Common { tls, ..common(service, backends, plan.len()) });
         let zero = ClockZero::now();
         let mut node = Self {
             doors: doors.iter().map(|door| (door.kind, door.addr)).collect(),
@@ -109,6 +119,7 @@ impl Node {
             shards: Vec::new(),
             common: Some(common.clone()),
             threads: Some(threads),
+            watcher,
         };
         node.start_shards(Batch { plan, doors, zero, common, access: parts.access })?;
         Ok(node)
@@ -120,6 +131,12 @@ impl Node {
         self.doors.iter().find(|(open, _)| *open == kind).map(|(_, addr)| *addr)
     }
 
+    /// Every door and the address that it really listens on.
+    #[must_use]
+    pub fn doors(&self) -> &[(DoorKind, SocketAddr)] {
+        &self.doors
+    }
+
     /// Where HTTP is spoken in the clear.
     ///
     /// # Panics
@@ -127,6 +144,19 @@ impl Node {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.door(DoorKind::Plain).expect("the configuration has a plain door")
+    }
+
+    /// Loads the certificates now, whether they look changed or not. What comes of it is in the log and in the books.
+    pub fn reload(&self) {
+        if let Some(watcher) = &self.watcher {
+            watcher.reload();
+        }
+    }
+
+    /// What the node shows behind TLS.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<Keeper>> {
+        self.common.as_ref().and_then(|common| common.tls.clone())
     }
 
     /// The books of the shards, in the order of their ids.
@@ -205,6 +235,7 @@ impl Node {
                 tracing::error!(%error, "a shard ended badly");
             }
         }
+        self.watcher = None;
         // The lanes go with the desks and this; then the backends finish what they accepted.
         self.common = None;
         if let Some(threads) = self.threads.take() {
@@ -230,18 +261,34 @@ struct Batch {
     access: Option<Sender<AccessRecord>>,
 }
 
+/// Certificates and keys, if there is a door that shows them.
+fn load_tls(config: &Config) -> Result<Option<Arc<Keeper>>, NodeError> {
+    let load = |_| Keeper::load(&config.tls, &SPOKEN).map(Arc::new).map_err(NodeError::Config);
+    config.tls.listen.map(load).transpose()
+}
+
+fn watch(keeper: Option<&Arc<Keeper>>) -> Result<Option<Watcher>, NodeError> {
+    let start = |keeper: &Arc<Keeper>| Watcher::start(keeper.clone());
+    keeper.map(start).transpose().map_err(|error| NodeError::Host(error.to_string()))
+}
+
 /// Every address that the configuration names.
 fn open_doors(config: &Config, shards: usize) -> Result<Vec<OpenDoor>, NodeError> {
     let open = |(kind, addr)| {
-        let listeners = listeners(addr, shards)?;
+        let listeners = listeners(kind, addr, shards)?;
         Ok(OpenDoor { kind, addr: local_addr(&listeners, addr), listeners })
     };
-    [(DoorKind::Plain, config.server.listen)].into_iter().map(open).collect()
+    let doors = [
+        (DoorKind::Plain, config.server.listen),
+        (DoorKind::Tls, config.tls.listen),
+        (DoorKind::Redirect, config.redirect.listen),
+    ];
+    doors.into_iter().filter_map(|(kind, addr)| Some((kind, addr?))).map(open).collect()
 }
 
 /// One socket per shard on the same port. A port of zero becomes a free one, the same for all.
-fn listeners(addr: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, NodeError> {
-    let failed = |error| NodeError::Listen { addr, error };
+fn listeners(kind: DoorKind, addr: SocketAddr, shards: usize) -> Result<Vec<TcpListener>, NodeError> {
+    let failed = |error| NodeError::Listen { kind, addr, error };
     // Doors of ours share the port among themselves, but a port that somebody else listens on is a mistake, not a share.
     drop(TcpListener::bind(addr).map_err(failed)?);
     let first = listener::open(addr).map_err(failed)?;
@@ -268,6 +315,7 @@ fn common(service: Service, backends: backends::Backends, shards: usize) -> Comm
         keys: KeyRing::new(&config.token),
         codes: CodeHasher::new(&random()),
         mask: OpenIdMask::new(&random::<32>()),
+        tls: None,
         hasher,
         backends,
         service,
@@ -301,7 +349,7 @@ impl fmt::Display for NodeError {
             }
             Self::Plan(text) | Self::Host(text) => out.write_str(text),
             Self::Backend(error) => error.fmt(out),
-            Self::Listen { addr, error } => write!(out, "server.listen = {addr}: {error}; choose a free port"),
+            Self::Listen { kind, addr, error } => write!(out, "{} = {addr}: {error}; choose a free port", kind.key()),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::core::routes::Found;
 use crate::proto::request::{Header, Request, header};
 
 use super::booking::Open;
+use super::door::DoorKind;
 
 /// A request whose head and body are here.
 pub fn open(desk: &Desk, request: &Request<'_>, bytes_in: usize) -> Open {
@@ -33,7 +34,11 @@ pub fn own_request_id(desk: &Desk) -> RequestId {
 }
 
 /// A body is bounded by its route; a path without one is refused before its body is read.
-pub fn body_max(desk: &Desk, method: Method, path: &str) -> Result<usize, Fault> {
+pub fn body_max(desk: &Desk, door: DoorKind, method: Method, path: &str) -> Result<usize, Fault> {
+    if door == DoorKind::Redirect {
+        // Whatever it is, it is read away: the client learns where to send it.
+        return Ok(desk.common.service.config.server.body_bytes_max);
+    }
     match desk.common.service.router.find(method, path) {
         Found::Route { route, .. } => Ok(route.body_bytes_max),
         Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),

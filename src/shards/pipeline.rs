@@ -16,6 +16,7 @@ use crate::actions::service::{ServedRoute, Service};
 use crate::actions::{Home, Outcome};
 use crate::core::admission::Priority;
 use crate::core::config::checked::Auth;
+use crate::core::config::tls::ClientCertificates;
 use crate::core::fault::{Backend, Fault, LimitState};
 use crate::core::hash::KeyHash;
 use crate::core::ids::{RequestId, RouteId, ShardId};
@@ -26,7 +27,9 @@ use crate::core::token::access::{self, Caller};
 use crate::proto::reply::Reply;
 use crate::proto::request::{Request, header};
 
+use super::door::DoorKind;
 use super::guard::{guard, guard_pending};
+use super::redirect;
 use super::stage::Stage;
 
 /// What the books want to know of a request beside its answer.
@@ -49,6 +52,16 @@ pub struct Arrival {
     /// The address, as the limiter knows it.
     pub ip: KeyHash,
     pub id: RequestId,
+    pub door: DoorKind,
+    pub proof: Proof,
+}
+
+/// How the client has proved who it is, before it asked anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    Nothing,
+    /// A certificate that our authority has signed and not revoked.
+    Certificate,
 }
 
 /// Where the rest of a request happens.
@@ -67,10 +80,16 @@ enum Place {
 pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
     admit_ip(desk, from.ip, &service.ip_rules)?;
+    if from.door == DoorKind::Redirect {
+        return redirect::answer(desk, &request).map(Outcome::Now);
+    }
     let (id, params) = find(service, &request)?;
     tag.route = Some(id);
     let route = &service.routes[usize::from(id.0)];
     keep_time(desk, route.priority)?;
+    if route.client_certificate == ClientCertificates::Required && from.proof == Proof::Nothing {
+        return Err(Fault::ClientCertificateMissing);
+    }
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
         return route.action.call(desk, Call { request, path: &params, caller: None, route: id });

@@ -38,12 +38,19 @@ pub fn begins(rules: &ProxyProtocol, addr: IpAddr) -> Begins {
     }
 }
 
-/// Reads the header from a trusted peer, which is at `addr`, and answers with the client's address. The deadline is the
-/// head's. Cancelling it loses the bytes of the header.
-///
-/// # Errors
-/// Why the connection ends. It is to be cut off: nobody here speaks HTTP yet.
-pub async fn introduce(stream: &Stream, desk: &Desk, begins: Begins, addr: IpAddr) -> Result<IpAddr, CloseReason> {
+/// Finds out the client's address; `addr` is that of the socket. `None`: the connection is to be cut off, nobody here speaks
+/// HTTP yet, and it is booked.
+pub async fn introduce(stream: &Stream, desk: &Desk, begins: Begins, addr: IpAddr) -> Option<IpAddr> {
+    if begins == Begins::Direct {
+        return Some(addr);
+    }
+    let known = read_header(stream, desk, begins, addr).await;
+    known.map_err(|reason| desk.ledger.connection_closed(reason)).ok()
+}
+
+/// Reads the header from a trusted peer, which is at `addr`. The deadline is the head's. Cancelling it loses the bytes of the
+/// header.
+async fn read_header(stream: &Stream, desk: &Desk, begins: Begins, addr: IpAddr) -> Result<IpAddr, CloseReason> {
     let books = &desk.ledger.proxy_headers;
     set_deadline(stream, desk);
     let mut seen = Vec::new();

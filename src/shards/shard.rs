@@ -240,6 +240,8 @@ fn front(access: Option<Sender<AccessRecord>>) -> Front {
         in_flight: Cell::new(0),
         waits_on: Cell::new(Backend::Owner),
         draining: Cell::new(false),
+        handshakes: Cell::new(0),
+        handshakes_begun: Cell::new((0, 0)),
         next_request: Cell::new(random_u64()),
         date: Cell::new(DateText { at: UnixSeconds(u64::MAX), text: [0; 29] }),
         bufs: RefCell::default(),
@@ -265,6 +267,7 @@ async fn keep_house(desk: &Rc<Desk>) {
 fn take_gauges(desk: &Desk, tick: Tick) {
     let ledger = &desk.ledger;
     ledger.turns.heartbeat_nanos.set(tick.0);
+    ledger.tls.in_flight.set(desk.front.handshakes.get() as u64);
     ledger.sessions.open.set(desk.sessions.borrow().len() as u64);
     let stats = desk.cache.borrow().stats();
     ledger.cache.bytes.set(stats.bytes as u64);

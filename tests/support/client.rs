@@ -1,15 +1,22 @@
 //! A client that sees bytes: it sends what it is told and reads exactly one answer at a time.
 //! Never here: leniency. An answer that is not framed as RFC 9112 says fails the test.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::PATIENCE;
+use super::tls::{Agreed, TlsSocket, agreed};
 
 pub struct Client {
-    stream: TcpStream,
+    stream: Carrier,
     /// Received behind the last answer.
     ahead: Vec<u8>,
+}
+
+/// What carries a client's bytes.
+enum Carrier {
+    Plain(TcpStream),
+    Tls(Box<TlsSocket>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +42,33 @@ impl Client {
     pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a patience above zero");
         stream.set_nodelay(true).expect("a connected socket");
-        Self { stream, ahead: Vec::new() }
+        Self { stream: Carrier::Plain(stream), ahead: Vec::new() }
+    }
+
+    pub fn over_tls(stream: TlsSocket) -> Self {
+        Self { stream: Carrier::Tls(Box::new(stream)), ahead: Vec::new() }
+    }
+
+    /// What the handshake came to.
+    ///
+    /// # Panics
+    /// Without TLS.
+    pub fn agreed(&self) -> Agreed {
+        match &self.stream {
+            Carrier::Plain(_) => panic!("no handshake in the clear"),
+            Carrier::Tls(tls) => agreed(&tls.conn),
+        }
+    }
+
+    /// The session, for what only TLS can say.
+    ///
+    /// # Panics
+    /// Without TLS.
+    pub fn tls(&mut self) -> &mut TlsSocket {
+        match &mut self.stream {
+            Carrier::Plain(_) => panic!("no session in the clear"),
+            Carrier::Tls(tls) => tls,
+        }
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -121,17 +154,17 @@ impl Client {
     }
 
     pub fn finish_sending(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("a connected socket");
+        self.stream.socket().shutdown(Shutdown::Write).expect("a connected socket");
     }
 
     /// Leaves with a reset instead of an end in order.
     pub fn reset(self) {
-        let socket = socket2::SockRef::from(&self.stream);
+        let socket = socket2::SockRef::from(self.stream.socket());
         socket.set_linger(Some(std::time::Duration::ZERO)).expect("a connected socket");
     }
 
     pub fn second_handle(&self) -> TcpStream {
-        self.stream.try_clone().expect("a descriptor is free")
+        self.stream.socket().try_clone().expect("a descriptor is free")
     }
 
     fn head(&mut self) -> Option<String> {
@@ -191,6 +224,40 @@ impl Client {
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("waiting for an answer: {error}"),
+        }
+    }
+}
+
+impl Carrier {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(tls) => &tls.sock,
+        }
+    }
+}
+
+impl Read for Carrier {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(bytes),
+            Self::Tls(tls) => tls.read(bytes),
+        }
+    }
+}
+
+impl Write for Carrier {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(tls) => tls.flush(),
         }
     }
 }

@@ -7,8 +7,10 @@
 pub mod actions;
 pub mod client;
 pub mod node;
+pub mod pki;
 pub mod program;
 pub mod stopwatch;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -17,6 +17,7 @@ use tidegate::core::ledger::access::AccessRecord;
 use tidegate::demo::simulator::{Simulator, SimulatorOptions, start};
 use tidegate::net::clock::{Clock, ClockZero};
 use tidegate::shards::control::Control;
+use tidegate::shards::door::DoorKind;
 use tidegate::shards::node::{Drained, Node, NodeParts};
 
 use super::actions::{Gate, Samples, registry};
@@ -36,6 +37,7 @@ const APPID: &str = "wx4f4bc4dec97d474b";
 pub struct TestNode {
     node: Option<Node>,
     pub addr: SocketAddr,
+    doors: Vec<(DoorKind, SocketAddr)>,
     /// Holds the requests to `/wait`.
     pub gate: Gate,
     /// What the measuring actions found.
@@ -74,8 +76,26 @@ impl TestNode {
         let (log, access) = bounded(LOG_RECORDS_MAX);
         let node = Node::start(Arc::new(config), NodeParts { registry, access: Some(log) });
         let node = node.unwrap_or_else(|error| panic!("{error}"));
-        let (addr, ledgers) = (node.addr(), node.ledgers().to_vec());
-        Self { node: Some(node), addr, gate, samples, ledgers, access, _simulator: simulator, _folder: folder }
+        let (doors, ledgers) = (node.doors().to_vec(), node.ledgers().to_vec());
+        let addr = doors[0].1;
+        Self { node: Some(node), addr, doors, gate, samples, ledgers, access, _simulator: simulator, _folder: folder }
+    }
+
+    /// Where a kind of door is.
+    pub fn door(&self, kind: DoorKind) -> SocketAddr {
+        let door = self.doors.iter().find(|(open, _)| *open == kind);
+        door.expect("the test has opened that door").1
+    }
+
+    /// Loads the certificates again.
+    pub fn reload(&self) {
+        self.node.as_ref().expect("it runs").reload();
+    }
+
+    /// How often certificates were loaded again, and how often that failed.
+    pub fn reloads(&self) -> (u64, u64) {
+        let books = self.node.as_ref().and_then(Node::tls).expect("it has certificates");
+        (books.books.reloads.get(), books.books.reloads_failed.get())
     }
 
     pub fn connect(&self) -> Client {

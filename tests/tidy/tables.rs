@@ -14,9 +14,11 @@ pub const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Crates, and the paths under which they may be named.
-pub const FENCES: [(&[&str], &[&str]); 5] = [
+pub const FENCES: [(&[&str], &[&str]); 7] = [
     (&["glommio"], &["src/net/", "src/shards/"]),
     (&["tokio", "hyper", "hyper_util", "hyper_rustls", "rusqlite", "fred", "mysql_async"], &["src/backends/"]),
+    (&["rustls", "x509_parser"], &["src/net/tls/", "src/backends/"]),
+    (&["rcgen"], &["src/cli/throwaway.rs", "src/net/tls/tests.rs"]),
     (&["may", "may_minihttp"], &["src/ops/", "src/demo/"]),
     (&["simd_json"], &["src/proto/json"]),
     (&["zstd", "flate2", "brotli"], &["src/proto/compress"]),

@@ -18,27 +18,30 @@ pub struct Answer {
 impl Answer {
     /// The fields that the gateway sends, with fixed values of the usual length.
     pub fn synthetic(body_bytes: usize) -> Self {
-        let mut headers = vec![
-            field("content-type", "application/json"),
-            field("content-length", &body_bytes.to_string()),
-            field("date", "Thu, 01 Jan 2026 00:00:00 GMT"),
-            field("x-request-id", "0123456789abcdef"),
-        ];
-        if body_bytes >= ETAG_BODY_BYTES_MIN {
-            headers.push(field("etag", "\"0123456789abcdef\""));
-        }
-        Self { headers, body: json_of(body_bytes) }
+        Self::with_body(json_of(body_bytes))
     }
 
     /// A list of products as the demo gives it, because a filler would compress to nothing.
     pub fn synthetic_list(items: u64) -> Self {
         let item = |n: u64| {
             let (price, stock) = (990 + n * 7919 % 50_000, 500 + n * 37 % 1000);
-            format!(r#"{{"id":{n},"name":"杭州月白手工陶杯 {n:04} 号","price":{price},"stock":{stock}}}"#)
+            format!(r#"{{"id":{n},"name":"景德镇月白手工陶杯 {n:04} 号","price":{price},"stock":{stock}}}"#)
         };
         let items: Vec<String> = (1..=items).map(item).collect();
-        let body = format!(r#"{{"items":[{}],"page":1,"has_more":true}}"#, items.join(","));
-        Self { body: body.into_bytes(), ..Self::synthetic(ETAG_BODY_BYTES_MIN) }
+        Self::with_body(format!(r#"{{"items":[{}],"page":1,"has_more":true}}"#, items.join(",")).into_bytes())
+    }
+
+    fn with_body(body: Vec<u8>) -> Self {
+        let mut headers = vec![
+            field("content-type", "application/json"),
+            field("content-length", &body.len().to_string()),
+            field("date", "Thu, 01 Jan 2026 00:00:00 GMT"),
+            field("x-request-id", "0123456789abcdef"),
+        ];
+        if body.len() >= ETAG_BODY_BYTES_MIN {
+            headers.push(field("etag", "\"0123456789abcdef\""));
+        }
+        Self { headers, body }
     }
 
     /// Takes a captured answer apart. Fails when it is not a 200 with as many body bytes as `content-length` says.
@@ -117,6 +120,14 @@ mod tests {
         }
         assert_eq!(Answer::synthetic(27).body, HELLO);
         assert!(serde_json::from_slice::<serde_json::Value>(&Answer::synthetic(1024).body).is_ok());
+    }
+
+    #[test]
+    fn a_synthetic_list_is_json_of_about_nine_kilobytes() {
+        let list = Answer::synthetic_list(114);
+        assert!((8_000..10_000).contains(&list.body.len()), "{}", list.body.len());
+        assert!(serde_json::from_slice::<serde_json::Value>(&list.body).is_ok());
+        assert_eq!(Answer::from_bytes(&list.to_bytes()).unwrap(), list);
     }
 
     #[test]

@@ -51,7 +51,6 @@ pub fn gather(plan: &Plan) -> Facts {
     let limits = text("/proc/self/limits");
     let status = text("/proc/self/status");
     let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or_default();
-    let try_port = |name, addr| (name, addr, port_state(addr));
     Facts {
         kernel: text("/proc/sys/kernel/osrelease").trim().to_owned(),
         ring: probe(),
@@ -62,7 +61,7 @@ pub fn gather(plan: &Plan) -> Facts {
         cpus_online: cpus_in(&text("/sys/devices/system/cpu/online")),
         cpu_quota_millis: cpu_quota(Path::new("/sys/fs/cgroup"), &text("/proc/self/cgroup")),
         somaxconn: number("/proc/sys/net/core/somaxconn"),
-        ports: vec![try_port("server.listen", plan.listen), try_port("ops.listen", plan.ops_listen)],
+        ports: plan.doors.iter().map(|&(key, addr)| (key, addr, port_state(addr))).collect(),
     }
 }
 

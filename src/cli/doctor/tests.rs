@@ -5,8 +5,10 @@ use crate::net::probe::{RingRefusal, RingSupport, Step};
 
 fn plan() -> Plan {
     Plan {
-        listen: "0.0.0.0:8443".parse().expect("an address"),
-        ops_listen: "127.0.0.1:9100".parse().expect("an address"),
+        doors: vec![
+            ("server.listen", "0.0.0.0:8443".parse().expect("an address")),
+            ("ops.listen", "127.0.0.1:9100".parse().expect("an address")),
+        ],
         shards: Some(2),
         connections_max: 10_000,
     }
@@ -23,7 +25,7 @@ fn healthy() -> Facts {
         cpus_online: 4,
         cpu_quota_millis: None,
         somaxconn: Some(SOMAXCONN_LEAST),
-        ports: vec![("server.listen", plan().listen, PortState::Free)],
+        ports: vec![("server.listen", plan().doors[0].1, PortState::Free)],
     }
 }
 

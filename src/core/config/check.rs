@@ -8,7 +8,10 @@ mod overload;
 mod proxy_protocol;
 mod queries;
 mod routes;
+mod tls;
 mod transactions;
+
+use std::net::SocketAddr;
 
 use toml::{Table, Value};
 
@@ -25,6 +28,8 @@ const ROOT: &[&str] = &[
     "server",
     "proxy_protocol",
     "overload",
+    "tls",
+    "redirect",
     "ops",
     "log",
     "wechat",
@@ -38,10 +43,12 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 10] = [
+const KNOBS: [(&str, &[&str]); 12] = [
     ("server", knobs::SERVER),
     ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
     ("overload", overload::OVERLOAD),
+    ("tls", tls::TLS),
+    ("redirect", tls::REDIRECT),
     ("ops", knobs::OPS),
     ("log", knobs::LOG),
     ("wechat", knobs::WECHAT),
@@ -101,9 +108,9 @@ fn add_defaults(root: &mut Table, report: &Report) {
     }
 }
 
-/// Token keys are the operator's own, although they stand in a section of knobs.
+/// Token keys and certificates are the operator's own, although they stand in sections of knobs.
 fn is_knob(key: &str, keys: &[&str]) -> bool {
-    key != "key" && keys.contains(&key)
+    !matches!(key, "key" | "certificate") && keys.contains(&key)
 }
 
 fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
@@ -115,6 +122,8 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let config = Config {
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
         overload: overload::overload(&root),
+        tls: tls::tls(&root),
+        redirect: tls::redirect(&root),
         ops: knobs::ops(&root),
         log: knobs::log(&root),
         wechat: knobs::wechat(&root),
@@ -146,10 +155,30 @@ fn relate_sections(root: &Section<'_>, config: &Config) {
             root.report.add(key, value, Complaint::new(need, "else requests end before this wait does"));
         }
     }
-    let (ops, server) = (config.ops.listen, config.server.listen);
-    let meet = ops.port() == server.port() && (ops.ip() == server.ip() || server.ip().is_unspecified());
-    if meet && ops.port() != 0 && !root.report.knows("server.listen") && !root.report.knows("ops.listen") {
-        root.report.add("ops.listen", None, Complaint::new("must have a port apart from server.listen", ""));
+    tls::relate_doors(root, config);
+    relate_addresses(root, config);
+}
+
+/// Every door has an address of its own.
+fn relate_addresses(root: &Section<'_>, config: &Config) {
+    let doors = [
+        ("server.listen", config.server.listen),
+        ("tls.listen", config.tls.listen),
+        ("redirect.listen", config.redirect.listen),
+        ("ops.listen", Some(config.ops.listen)),
+    ];
+    let meet = |a: SocketAddr, b: SocketAddr| {
+        let same_host = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+        a.port() == b.port() && a.port() != 0 && same_host
+    };
+    for (index, (key, addr)) in doors.iter().enumerate() {
+        let clash = doors[..index].iter().find(|(_, other)| (*other).zip(*addr).is_some_and(|(a, b)| meet(a, b)));
+        if let Some((other, _)) = clash
+            && !root.report.knows(key)
+            && !root.report.knows(other)
+        {
+            root.report.add(*key, None, Complaint::new(format!("must have a port apart from {other}"), ""));
+        }
     }
 }
 

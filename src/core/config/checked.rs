@@ -12,6 +12,7 @@ use std::time::Duration;
 
 pub use self::overload::Overload;
 use crate::core::admission::Priority;
+use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::ids::AppId;
 use crate::core::method::Method;
 use crate::core::network::Network;
@@ -21,6 +22,8 @@ pub struct Config {
     pub server: Server,
     pub overload: Overload,
     pub proxy_protocol: ProxyProtocol,
+    pub tls: Tls,
+    pub redirect: Redirect,
     pub ops: Ops,
     pub log: Log,
     pub wechat: Wechat,
@@ -38,7 +41,8 @@ pub struct Config {
 
 #[derive(Debug)]
 pub struct Server {
-    pub listen: SocketAddr,
+    /// Where HTTP is spoken in the clear. `None`: nowhere.
+    pub listen: Option<SocketAddr>,
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
@@ -332,6 +336,8 @@ pub struct Route {
     pub openid_limits: Vec<Rate>,
     /// Applied before authentication, beside the limit of `limiter.ip`.
     pub ip_limits: Vec<Rate>,
+    /// Whether the client must have shown a certificate.
+    pub client_certificate: ClientCertificates,
     pub body_bytes_max: usize,
     pub priority: Priority,
     pub action: ActionSpec,

@@ -2,6 +2,7 @@
 //! Never here: reading files or the environment; text and variables are arguments.
 
 pub mod checked;
+pub mod tls;
 
 mod check;
 mod error;

@@ -42,6 +42,10 @@ pub struct ProcessFacts {
     pub uptime: Duration,
     pub resident_bytes: u64,
     pub open_files: u64,
+    pub tls_reloads: u64,
+    pub tls_reloads_failed: u64,
+    /// Since 1970; zero: no certificate.
+    pub tls_expires: Duration,
 }
 
 type OfShard = fn(&ShardLedger) -> u64;
@@ -166,6 +170,40 @@ pub static CATALOGUE: &[Metric] = &[
         unit: Unit::Seconds,
         help: "Longest wait of what was ready for its shard's turn in the last second; zero while the shard rests.",
         series: Series::PerShard(|l| l.overloads.lag_nanos.get()),
+    },
+    count(
+        "tidegate_tls_handshakes_total",
+        "TLS handshakes, by outcome.",
+        Series::Split(
+            "outcome",
+            &[
+                ("full", |l| l.tls.full.get()),
+                ("resumed", |l| l.tls.resumed.get()),
+                ("failed", |l| l.tls.failed.get()),
+                ("timeout", |l| l.tls.timed_out.get()),
+                ("left", |l| l.tls.left.get()),
+                ("not_tls", |l| l.tls.not_tls.get()),
+                ("refused", |l| l.tls.refused.get()),
+            ],
+        ),
+    ),
+    gauge("tidegate_tls_handshakes_in_flight", "TLS handshakes begun.", Series::PerShard(|l| l.tls.in_flight.get())),
+    count(
+        "tidegate_tls_reloads_total",
+        "Times that changed certificates were taken over.",
+        Series::Process(|facts| facts.tls_reloads),
+    ),
+    count(
+        "tidegate_tls_reloads_failed_total",
+        "Times that changed certificates could not be used; those before stay.",
+        Series::Process(|facts| facts.tls_reloads_failed),
+    ),
+    Metric {
+        name: "tidegate_tls_certificate_expires_seconds",
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Unix time at which the first of the certificates ends; 0 without TLS.",
+        series: Series::Process(|facts| u64::try_from(facts.tls_expires.as_nanos()).unwrap_or(u64::MAX)),
     },
     count(
         "tidegate_limiter_decisions_total",

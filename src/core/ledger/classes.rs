@@ -2,9 +2,9 @@
 //! Never here: a label that a client can choose.
 
 /// Statuses that are counted one by one: all that faults have, and those of successful answers.
-pub const STATUSES: [u16; 28] = [
-    101, 200, 201, 202, 204, 206, 301, 302, 304, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 429, 431, 500,
-    501, 502, 503, 504, 505,
+pub const STATUSES: [u16; 29] = [
+    101, 200, 201, 202, 204, 206, 301, 302, 304, 308, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 429, 431,
+    500, 501, 502, 503, 504, 505,
 ];
 
 /// Classes of the statuses that are not in [`STATUSES`]; the last takes what is no status at all.
@@ -14,10 +14,10 @@ pub const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 pub const STATUS_CELLS: usize = STATUSES.len() + CLASSES.len();
 
 /// Codes of `Fault::verdict`, ascending.
-pub const FAULT_CODES: [u32; 35] = [
-    40000, 40001, 40002, 40100, 40101, 40102, 40103, 40104, 40105, 40110, 40301, 40400, 40401, 40500, 40800, 40801,
-    40900, 40901, 41300, 41400, 41500, 41700, 42900, 42901, 43100, 43101, 50000, 50100, 50101, 50200, 50300, 50301,
-    50303, 50400, 50500,
+pub const FAULT_CODES: [u32; 36] = [
+    40000, 40001, 40002, 40100, 40101, 40102, 40103, 40104, 40105, 40110, 40301, 40302, 40400, 40401, 40500, 40800,
+    40801, 40900, 40901, 41300, 41400, 41500, 41700, 42900, 42901, 43100, 43101, 50000, 50100, 50101, 50200, 50300,
+    50301, 50303, 50400, 50500,
 ];
 
 /// Counters that faults need; the last counts codes that are not in the list.

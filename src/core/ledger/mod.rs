@@ -11,6 +11,7 @@ pub mod counter;
 mod expose;
 pub mod histogram;
 pub mod refusals;
+pub mod tls;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status
 use crate::core::ledger::counter::{Counter, Gauge};
 use crate::core::ledger::histogram::Histogram;
 use crate::core::ledger::refusals::Overloads;
+use crate::core::ledger::tls::Tls;
 
 /// Counters of one shard; the shard is the only writer. Aligned, so that no other shard's line is ever written with it.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub struct ShardLedger {
     pub access_log_dropped: Counter,
     pub connections: Connections,
     pub proxy_headers: ProxyHeaders,
+    pub tls: Tls,
     pub limiter: Limiter,
     pub cache: Cache,
     pub tokens: Tokens,
@@ -78,6 +81,8 @@ pub enum CloseReason {
     /// The answer said `connection: close`.
     Finished,
     Draining,
+    /// It came when there were as many handshakes as may be.
+    Overload,
     Panic,
 }
 
@@ -212,6 +217,7 @@ impl ShardLedger {
             access_log_dropped: Counter::zero(),
             connections: Connections::default(),
             proxy_headers: ProxyHeaders::default(),
+            tls: Tls::default(),
             limiter: Limiter::default(),
             cache: Cache::default(),
             tokens: Tokens::default(),
@@ -293,7 +299,7 @@ impl ShardLedger {
 }
 
 impl CloseReason {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ClientClosed,
         Self::Reset,
         Self::Idle,
@@ -301,6 +307,7 @@ impl CloseReason {
         Self::Fault,
         Self::Finished,
         Self::Draining,
+        Self::Overload,
         Self::Panic,
     ];
 
@@ -314,6 +321,7 @@ impl CloseReason {
             Self::Fault => "fault",
             Self::Finished => "finished",
             Self::Draining => "draining",
+            Self::Overload => "overload",
             Self::Panic => "panic",
         }
     }

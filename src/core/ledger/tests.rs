@@ -8,6 +8,7 @@ use super::classes::{FAULT_CODES, STATUSES};
 use super::*;
 use crate::core::admission::Priority;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
+use crate::core::config::tls::ClientCertificates;
 use crate::core::fault::{Fault, LimitState};
 use crate::core::method::Method;
 
@@ -29,8 +30,15 @@ fn book(ledger: &ShardLedger, outcome: Outcome) {
 
 fn rendered(shards: &[Arc<ShardLedger>], routes: &[&str]) -> String {
     let routes: Vec<String> = routes.iter().map(|&route| route.to_owned()).collect();
-    let facts =
-        ProcessFacts { version: "0.1.0", uptime: Duration::from_millis(1500), resident_bytes: 4096, open_files: 17 };
+    let facts = ProcessFacts {
+        version: "0.1.0",
+        uptime: Duration::from_millis(1500),
+        resident_bytes: 4096,
+        open_files: 17,
+        tls_reloads: 2,
+        tls_reloads_failed: 1,
+        tls_expires: Duration::from_secs(1_800_000_000),
+    };
     let mut out = String::new();
     render(shards, &routes, facts, &mut out);
     out
@@ -132,7 +140,7 @@ fn open_connections_are_those_that_came_and_did_not_go() {
     for reason in CloseReason::ALL {
         ledger.connection_closed(reason);
     }
-    assert_eq!(ledger.connections_open(), 10 + 3 - 2 - 8);
+    assert_eq!(ledger.connections_open(), 10 + 3 - 2 - 9);
     let (_, samples) = parse(&rendered(&[Arc::new(ledger)], &[]));
     for reason in CloseReason::ALL {
         assert_eq!(value(&samples, "tidegate_connections_closed_total", &[("reason", reason.label())]), Some(1.0));
@@ -219,6 +227,7 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         auth: Auth::None,
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
+        client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         priority: Priority::Normal,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
@@ -241,6 +250,7 @@ fn every_fault_has_its_own_counters() {
         Fault::RefreshReused,
         Fault::LoginCodeInvalid,
         Fault::UserBlocked,
+        Fault::ClientCertificateMissing,
         Fault::RouteUnknown,
         Fault::RowMissing,
         Fault::MethodNotAllowed { allow: "".into() },
@@ -277,7 +287,7 @@ fn every_fault_has_its_own_counters() {
         Fault::HeadTooLarge { .. } | Fault::HeadersTooMany { .. } | Fault::Internal | Fault::MethodUnknown => (),
         Fault::TransferCodingUnknown | Fault::ExpectationUnknown | Fault::BackendRefused { .. } => (),
         Fault::Busy(_) | Fault::Overloaded | Fault::Shed { .. } | Fault::Timeout(_) => (),
-        Fault::VersionUnsupported => (),
+        Fault::VersionUnsupported | Fault::ClientCertificateMissing => (),
     };
     all.iter().for_each(listed);
     let codes: HashSet<u32> = all.iter().map(|fault| fault.verdict().code).collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{ConflictReason, Found, Router, pattern_params};
 use crate::core::admission::Priority;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
+use crate::core::config::tls::ClientCertificates;
 use crate::core::ids::RouteId;
 use crate::core::method::Method;
 
@@ -17,6 +18,7 @@ fn route(path: &str, methods: &[Method]) -> Arc<Route> {
         auth: Auth::None,
         openid_limits: Vec::new(),
         ip_limits: Vec::new(),
+        client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },

@@ -12,12 +12,14 @@ pub const PING_PATH: &str = "/ping";
 pub const PRODUCT_PATH: &str = "/api/v1/products/{id}";
 /// Products that the demo has.
 pub const PRODUCT_IDS: &str = "1..=100";
-/// The demo's list of products, remembered by the shard: 100 of them are about 9 KB.
-pub const LIST_PATH: &str = "/api/v1/products?page_size=100";
+/// The demo's list of products, remembered by the shard: so many are 9 KB.
+pub const LIST_PATH: &str = "/api/v1/products?page_size=114";
 /// The same list read from the database every time, once [`LISTS`] is set.
-pub const FRESH_LIST_PATH: &str = "/api/v1/orders?page_size=100";
-/// Lists that stay in the cache longer than a measurement, and the demo's uncached query turned into the list of products.
-pub const LISTS: [&str; 3] = [
+pub const FRESH_LIST_PATH: &str = "/api/v1/orders?page_size=114";
+/// Pages of that size, which stay in the cache longer than a measurement, and the demo's uncached query turned into the same.
+pub const LISTS: [&str; 5] = [
+    "query.products.rows={ paged = { size = 20, size_max = 200, page_max = 1000 } }",
+    "query.orders.rows={ paged = { size = 20, size_max = 200, page_max = 1000 } }",
     r#"query.products.cache={ key = "products:{page}:{page_size}", ttl = "60m" }"#,
     "query.orders.sql=SELECT id, name, price, stock FROM products ORDER BY id LIMIT :limit OFFSET :offset",
     "query.orders.params={}",

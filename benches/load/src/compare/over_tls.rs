@@ -97,7 +97,7 @@ pub fn run(bench: &Workbench<'_>, dress: &Dress) -> Result<String> {
 fn one_round(bench: &Workbench<'_>, dress: &Dress, contender: Contender, answer: &Path) -> Result<Sample> {
     let started = Started::start(bench, dress, contender, answer)?;
     let warm_up = started.ask(WARM_UP_REQUESTS)?;
-    // A number of requests, because h2load counts only a part of the answers when it is given a time.
+    // A number of requests, not a time: h2load cuts answers off at the end of a time, and the server has worked for them.
     let requests = warm_up.rps * bench.args.duration.as_secs_f64();
     measure(&started.server, || started.ask(requests as u64))
 }

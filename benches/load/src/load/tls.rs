@@ -1,4 +1,4 @@
-//! The generator's side of TLS: one cipher suite and one curve, so that every server does the same cryptography.
+//! The generator's side of TLS: one cipher suite and one curve first, so that every server does the same cryptography.
 //! Never here: trust. Targets are on this machine, and their certificates were made a moment ago.
 
 use std::io::{Error, ErrorKind, Result};
@@ -8,14 +8,15 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, version};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, SupportedCipherSuite, version};
 
 /// What phones and h2load offer first, and every server here takes.
-const CIPHER_SUITE: rustls::SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
-/// OpenSSL 3.0 has no post-quantum groups, and a group that only some servers know would compare nothing.
-const GROUP: &dyn rustls::crypto::SupportedKxGroup = aws_lc_rs::kx_group::X25519;
+const CIPHER_SUITE: SupportedCipherSuite = aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+/// The first is sent with a key share, so that it is taken by whoever knows it; nghttpd knows the second alone. OpenSSL 3.0
+/// has no post-quantum groups, and a group that only some servers know would compare nothing.
+const GROUPS: [&dyn SupportedKxGroup; 2] = [aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP256R1];
 /// Tickets that a client keeps. A server sends one or two with each handshake, and each is used once.
 const TICKETS_MAX: usize = 8;
 const SERVER_NAME: &str = "localhost";
@@ -36,8 +37,11 @@ pub enum Tickets {
 
 /// TLS 1.3 alone.
 pub fn client(inside: Inside, tickets: Tickets) -> Result<Arc<ClientConfig>> {
-    let provider =
-        CryptoProvider { cipher_suites: vec![CIPHER_SUITE], kx_groups: vec![GROUP], ..aws_lc_rs::default_provider() };
+    let provider = CryptoProvider {
+        cipher_suites: vec![CIPHER_SUITE],
+        kx_groups: GROUPS.to_vec(),
+        ..aws_lc_rs::default_provider()
+    };
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&version::TLS13])
         .map_err(Error::other)?

@@ -91,7 +91,7 @@ fn location(site: &Site<'_>, handler: Handler) -> Result<String> {
             let gzip = match gzip {
                 Gzip::Off => String::new(),
                 Gzip::Level(level) => {
-                    format!("      gzip on;\n      gzip_comp_level {level};\n      gzip_types {content_type};\n")
+                    format!("      gzip on;\n      gzip_comp_level {level};\n      gzip_types *;\n")
                 }
             };
             let root = root.display();

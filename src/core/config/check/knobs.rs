@@ -10,6 +10,7 @@ use std::time::Duration;
 use toml::Value;
 
 use crate::core::bounds;
+use crate::core::config::check::tls::address_or_off;
 use crate::core::config::checked::{
     AccessLog, CachePolicy, Database, DatabaseUrl, Level, Limiter, Log, Ops, Rate, Server, Shards, Wechat,
 };
@@ -59,7 +60,7 @@ pub(super) fn open<'a>(root: &Section<'a>, section: &str, keys: &'static [&'stat
 pub(super) fn server(root: &Section<'_>) -> Server {
     let section = open(root, "server", SERVER);
     let server = Server {
-        listen: section.read("listen", stand_in_address(), address),
+        listen: section.read("listen", None, address_or_off),
         shards: section.read("shards", Shards::Auto, shards),
         connections_max: section.count("connections_max", 1..=1_000_000, "each holds a file descriptor, per shard"),
         connections_per_ip_max: section.read("connections_per_ip_max", None, |value| match value {
@@ -207,7 +208,7 @@ fn relate(section: &Section<'_>, server: &Server) {
     );
 }
 
-fn address(value: &Value) -> Result<SocketAddr, Complaint> {
+pub(super) fn address(value: &Value) -> Result<SocketAddr, Complaint> {
     text(value)?
         .parse()
         .map_err(|_| Complaint::new("must be ADDRESS:PORT", "such as \"0.0.0.0:8080\" or \"[::]:8080\""))

@@ -13,11 +13,13 @@ use crate::core::config::checked::{
 };
 use crate::core::config::error::Complaint;
 use crate::core::config::section::{Section, size, suggestion, text};
+use crate::core::config::tls::ClientCertificates;
 use crate::core::config::units;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
-pub(super) const ROUTE: &[&str] = &["path", "method", "auth", "limit", "body_bytes_max", "priority", "action"];
+pub(super) const ROUTE: &[&str] =
+    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "priority", "action"];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -58,6 +60,13 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
         auth,
         openid_limits,
         ip_limits,
+        client_certificate: section.read_or("client_certificate", ClientCertificates::Off, |value| {
+            match text(value)? {
+                "off" => Ok(ClientCertificates::Off),
+                "required" => Ok(ClientCertificates::Required),
+                _ => Err(Complaint::new("must be \"off\" or \"required\"", "")),
+            }
+        }),
         body_bytes_max: section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
             size(value, &range, "a body is held in memory whole")
         }),

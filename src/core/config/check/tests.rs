@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use toml::Table;
 
-use super::{DEFAULTS, KNOBS, identity, load, queries, routes, transactions};
+use super::{DEFAULTS, KNOBS, identity, load, queries, routes, tls, transactions};
 use crate::core::bounds;
 use crate::core::config::checked::{
     AccessLog, Auth, Config, DatabaseUrl, Idempotency, Invalidation, KeyPart, KeyTemplate, Rows, Shards, Source,
@@ -79,6 +79,7 @@ fn the_shipped_file_loads_and_is_the_default_of_every_knob() {
     let bare = accepted(BASE);
     for (left, right) in [
         (format!("{:?}", shipped.server), format!("{:?}", bare.server)),
+        (format!("{:?}", shipped.redirect), format!("{:?}", bare.redirect)),
         (format!("{:?}", shipped.ops), format!("{:?}", bare.ops)),
         (format!("{:?}", shipped.log), format!("{:?}", bare.log)),
         (format!("{:?}", shipped.wechat), format!("{:?}", bare.wechat)),
@@ -92,6 +93,7 @@ fn the_shipped_file_loads_and_is_the_default_of_every_knob() {
     assert_eq!(shipped.server.target_bytes_max, bounds::TARGET_BYTES_MAX);
     assert_eq!(shipped.server.headers_max, bounds::HEADERS_MAX);
     assert_eq!(shipped.server.body_bytes_max, bounds::BODY_BYTES_MAX);
+    assert!(bare.tls.certificates.is_empty(), "the example's certificate is no default");
     assert_eq!(bare.apps.len(), 1, "the example's app is no default");
     assert_eq!(bare.token.keys.len(), 1, "the example's key is no default");
     assert!(bare.transactions.is_empty(), "the example's transactions are no default");
@@ -107,7 +109,7 @@ fn the_shipped_file_the_checker_and_the_reference_have_the_same_knobs() {
         assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), expected, "[{section}]");
         let (_, rest) = REFERENCE.split_once(&format!("## `[{section}]`\n")).expect("the reference has the section");
         let chapter = rest.split("\n## ").next().unwrap_or_default();
-        for key in keys.iter().filter(|key| **key != "key") {
+        for key in keys.iter().filter(|key| !matches!(**key, "key" | "certificate")) {
             let row = format!("| `{key}` | `{}` |", table[*key]);
             assert!(chapter.contains(&row), "docs/configuration.md, [{section}], lacks: {row}");
         }
@@ -126,6 +128,7 @@ fn every_key_of_the_operators_own_sections_is_shown_and_explained() {
         transactions::TRANSACTION,
         transactions::STEP,
         routes::ROUTE,
+        tls::CERTIFICATE,
     ] {
         for key in keys {
             let shown = DEFAULTS.contains(&format!("{key} = ")) || DEFAULTS.contains(&format!("{key}:"));
@@ -207,7 +210,7 @@ fn all_mistakes_are_shown_at_once() {
         [
             "app[0].secret: variable NOT_THERE is not set; set it, or write a default: ${NOT_THERE:-…}",
             "server.conections_max: unknown key; did you mean connections_max?",
-            "server.listen = \"everywhere\": must be ADDRESS:PORT; such as \"0.0.0.0:8080\" or \"[::]:8080\"",
+            "server.listen = \"everywhere\": must be \"off\" or ADDRESS:PORT; such as \"0.0.0.0:8443\" or \"[::]:8443\"",
             "server.shards = 0: must be \"auto\", a number 1..=128, or a list of different CPUs; \
          each shard is a thread on a CPU of its own; [0, 2, 4] names the CPUs",
             "app[0].appid: must be given",
@@ -437,13 +440,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, proxy_protocol, overload, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "zzzzzzzz: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, proxy_protocol, overload, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "a\\nb: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
     );
 }
 
@@ -912,5 +915,70 @@ proptest! {
         };
         let text: Vec<String> = lines.iter().enumerate().map(change).collect();
         never_panics(&text.join("\n"));
+    }
+}
+
+/// The knobs of the doors, and what they ask of each other.
+#[test]
+fn doors_are_checked() {
+    let check = |text: &str, expect: &[&str]| {
+        let lines = based(text).err().unwrap_or_default();
+        assert_eq!(lines, expect, "{text}");
+    };
+    let certificate = "[[tls.certificate]]\nchain = \"/c.pem\"\nkey = \"/k.pem\"";
+    check(&format!("[tls]\nlisten = \"0.0.0.0:8443\"\n{certificate}"), &[]);
+    check(
+        "[tls]\nlisten = \"0.0.0.0:8443\"",
+        &["tls.certificate: must be given at least once; write [[tls.certificate]] with chain and key"],
+    );
+    check(
+        "[server]\nlisten = \"off\"",
+        &["server.listen: must not be \"off\" together with tls.listen; else nobody can come in"],
+    );
+    check(&format!("[server]\nlisten = \"off\"\n[tls]\nlisten = \"0.0.0.0:8443\"\n{certificate}"), &[]);
+    check(
+        &format!("[tls]\nlisten = \"0.0.0.0:8080\"\n{certificate}\n[redirect]\nlisten = \"127.0.0.1:8080\""),
+        &[
+            "tls.listen: must have a port apart from server.listen",
+            "redirect.listen: must have a port apart from server.listen",
+        ],
+    );
+    check(
+        "[tls]\nclient_certificates = \"required\"",
+        &["tls.client_ca = \"off\": must be an absolute path; it says who may sign certificates of clients"],
+    );
+    check(
+        "[tls]\nclient_ca = \"/ca.pem\"",
+        &["tls.client_ca = \"/ca.pem\": must be \"off\" while tls.client_certificates is; nobody is asked for one"],
+    );
+    check(
+        "[tls]\nclient_crl = \"/crl.pem\"",
+        &[
+            "tls.client_crl = \"/crl.pem\": must be \"off\" while tls.client_ca is; it revokes what that authority has signed",
+        ],
+    );
+    check(
+        "[tls]\nclient_crl = \"crl.pem\"",
+        &["tls.client_crl = \"crl.pem\": must be an absolute path; such as \"/etc/tidegate/tls/fullchain.pem\""],
+    );
+    check(
+        "[tls]\nalpn = []",
+        &["tls.alpn = [0 items]: must be a list of \"h2\" and \"http/1.1\"; such as [\"http/1.1\"]"],
+    );
+    check("[tls]\nalpn = [\"h3\"]", &["tls.alpn[0] = \"h3\": must be \"h2\" or \"http/1.1\""]);
+    check(
+        "[[route]]\npath = \"/x\"\nmethod = \"GET\"\nauth = \"none\"\nclient_certificate = \"required\"\naction = { respond = {} }",
+        &["route[1 /x].client_certificate: must be \"off\" while tls.client_certificates is; \
+             clients are asked for one by tls.client_certificates = \"optional\" or \"required\""],
+    );
+    let hosts = |host: &str, expect: &[&str]| check(&format!("[redirect]\nhost = \"{host}\""), expect);
+    hosts("shop.example", &[]);
+    let refused = |host: &str| {
+        format!(
+            "redirect.host = \"{host}\": must be \"same\" or a host name; \"same\" is the host that the client asked for"
+        )
+    };
+    for host in ["", "https://shop.example", "shop.example:443", "shop..example", "-shop", "a/b", "a b"] {
+        hosts(host, &[&refused(host)]);
     }
 }
