@@ -71,7 +71,7 @@ fn reading(c: &mut Criterion) {
 }
 
 fn writing(c: &mut Criterion) {
-    let rendered = Rendered { body: vec![b'x'; 1024].into(), etag: "\"0123456789abcdef\"".into() };
+    let rendered = Rendered::json(vec![b'x'; 1024]);
     let reply = Reply::json(Body::Shared(Arc::new(rendered)));
     let date = imf_fixdate(UnixSeconds(1_700_000_000));
     let wire = Wire { version: Version::Http11, persistence: Persistence::KeepAlive, body: BodyMode::Send };

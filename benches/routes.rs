@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tidegate::core::admission::Priority;
+use tidegate::core::coding::CodingSet;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
 use tidegate::core::config::tls::ClientCertificates;
 use tidegate::core::method::Method;
@@ -20,6 +21,8 @@ fn route(path: String, method: Method) -> Arc<Route> {
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         priority: Priority::Normal,
+        request_codings: CodingSet::NONE,
+        cors: None,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }
@@ -55,7 +58,7 @@ fn lookups(bench: &mut Criterion) {
         group.bench_function(name, |bench| {
             bench.iter(|| match router.find(black_box(method), black_box(path)) {
                 Found::Route { id, params, .. } => (id.0, params.get("id").map(str::len)),
-                Found::WrongMethod { allow } => (0, Some(allow.len())),
+                Found::WrongMethod { allow } | Found::Options { allow } => (0, Some(allow.len())),
                 Found::Unknown => (0, None),
             });
         });

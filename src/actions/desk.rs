@@ -35,6 +35,7 @@ use crate::core::token::memory::TokenMemory;
 use crate::core::token::revoked::Revocations;
 use crate::net::driver::Driver;
 use crate::net::tls::keeper::Keeper;
+use crate::proto::compress::{Encoders, PieceEncoders};
 use crate::proto::json::parse::Scratch;
 use crate::proto::json::rows::Answer;
 
@@ -76,6 +77,8 @@ pub struct Desk {
     pub admission: RefCell<Admission>,
     pub jitter: RefCell<Jitter>,
     pub json: RefCell<Scratch>,
+    pub codecs: RefCell<Encoders>,
+    pub piece_encoders: PieceEncoders,
     pub spare: Spare,
     pub front: Front,
 }

@@ -189,7 +189,10 @@ fn store(desk: &Desk, wanted: &Wanted, result: &Result<Loaded, Fault>) {
         return;
     }
     let item = match answer {
-        Some(answer) => Item { value: Cached::Row(answer.clone()), bytes: answer.bytes(), ends: *until },
+        Some(answer) => {
+            let room = desk.common.service.config.compression.variants_room(answer.rendered.body.len());
+            Item { value: Cached::Row(answer.clone()), bytes: answer.bytes() + room, ends: *until }
+        }
         None => Item { value: Cached::Absent, bytes: 0, ends: *until },
     };
     desk.cache.borrow_mut().insert(wanted.key(), item, desk.tick());

@@ -1,6 +1,7 @@
 //! `query`: a named SQL read. `action = { query = "product" }`
 //! Never here: SQL text; an answer of one user for another.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::core::ids::OpenId;
 use crate::proto::http1::query;
 use crate::proto::json::rows::Answer;
 use crate::proto::reply::{Body, Reply};
-use crate::proto::request::{Request, header};
+use crate::proto::request::Request;
 
 struct Read {
     query: Arc<Query>,
@@ -29,12 +30,6 @@ struct Cached {
     rule: CacheRule,
     space: SpaceId,
     copies: Copies,
-}
-
-/// What the client wants of the answer, besides the answer.
-struct Shape {
-    fields: Option<Box<str>>,
-    if_none_match: Option<Box<[u8]>>,
 }
 
 /// # Errors
@@ -91,7 +86,7 @@ impl Read {
         write_key(&cached.rule.key, values, key);
         let found = desk.cache.borrow_mut().get(key, desk.tick());
         match found {
-            Lookup::Hit(answer) => shaped(&answer, &call.request).map(Outcome::Now),
+            Lookup::Hit(answer) => shape(&answer, fields(&call.request)?.as_deref()).map(Outcome::Now),
             Lookup::Negative => Err(Fault::RowMissing),
             Lookup::Miss => self.load(desk, call, cached, std::mem::take(values), key),
         }
@@ -120,23 +115,23 @@ impl Read {
             copies: cached.copies,
             priority: desk.priority(call.route),
         };
-        let shape = Shape::of(&call.request)?;
+        let fields = fields(&call.request)?.map(Cow::into_owned);
         let desk = desk.clone();
         Ok(later(Backend::Database, async move {
             let answer = load(desk, wanted).await?.ok_or(Fault::RowMissing)?;
-            shape.apply(&answer)
+            shape(&answer, fields.as_deref())
         }))
     }
 
     fn read(&self, desk: &Rc<Desk>, call: &Call<'_>, mut values: Vec<Value>) -> Outcome {
         let page = self.page(&mut values);
-        let shape = Shape::of(&call.request);
+        let fields = fields(&call.request).map(|fields| fields.map(Cow::into_owned));
         let plain = Plain { query: self.query.clone(), values, page, priority: desk.priority(call.route) };
         let desk = desk.clone();
         later(Backend::Database, async move {
-            let shape = shape?;
+            let fields = fields?;
             let answer = read(&desk, plain).await?.ok_or(Fault::RowMissing)?;
-            shape.apply(&answer)
+            shape(&answer, fields.as_deref())
         })
     }
 
@@ -152,62 +147,19 @@ impl Read {
     }
 }
 
-impl Shape {
-    fn of(request: &Request<'_>) -> Result<Self, Fault> {
-        Ok(Self {
-            fields: query::find(request.query, "fields")?.map(|fields| (*fields).into()),
-            if_none_match: header(request.headers, "if-none-match").map(Into::into),
-        })
-    }
-
-    fn apply(&self, answer: &Answer) -> Result<Reply, Fault> {
-        shape(answer, self.fields.as_deref(), self.if_none_match.as_deref())
-    }
+fn fields<'q>(request: &Request<'q>) -> Result<Option<Cow<'q, str>>, Fault> {
+    if request.query.is_empty() { Ok(None) } else { query::find(request.query, "fields") }
 }
 
-fn shaped(answer: &Answer, request: &Request<'_>) -> Result<Reply, Fault> {
-    let fields = if request.query.is_empty() { None } else { query::find(request.query, "fields")? };
-    shape(answer, fields.as_deref(), header(request.headers, "if-none-match"))
-}
-
-/// The answer as the client asked for it: selected columns, or only word that he has it already.
-fn shape(answer: &Answer, fields: Option<&str>, if_none_match: Option<&[u8]>) -> Result<Reply, Fault> {
+/// The answer with the columns that the client asked for.
+fn shape(answer: &Answer, fields: Option<&str>) -> Result<Reply, Fault> {
     let rendered = match fields {
         None => answer.rendered.clone(),
         Some(fields) => answer.select(fields)?,
     };
-    if if_none_match.is_some_and(|tags| matches_any(tags, &rendered.etag)) {
-        let etag = rendered.etag.to_string();
-        return Ok(Reply { status: 304, headers: Vec::new(), body: Body::Empty }.with("etag", etag));
-    }
     Ok(Reply::json(Body::Shared(rendered)))
-}
-
-/// Weak comparison (RFC 9110 §13.1.2): `*`, or any tag of the list, `W/` ignored. Our tags contain no comma.
-fn matches_any(tags: &[u8], etag: &str) -> bool {
-    tags.split(|byte| *byte == b',').map(|tag| tag.trim_ascii()).any(|tag| {
-        let tag = tag.strip_prefix(b"W/").unwrap_or(tag);
-        tag == b"*" || tag == etag.as_bytes()
-    })
 }
 
 fn home_of_user(desk: &Desk, openid: &OpenId) -> crate::core::ids::ShardId {
     desk.owner(openid).1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn if_none_match_compares_weakly_and_in_lists() {
-        let check = |tags: &str, matches: bool| assert_eq!(matches_any(tags.as_bytes(), "\"ab\""), matches, "{tags}");
-        check("\"ab\"", true);
-        check("W/\"ab\"", true);
-        check("\"x\", \"ab\"", true);
-        check("*", true);
-        check("\"abc\"", false);
-        check("ab", false);
-        check("", false);
-    }
 }

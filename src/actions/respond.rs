@@ -11,12 +11,12 @@ use crate::actions::desk::Desk;
 use crate::actions::{Action, Outcome};
 use crate::core::config::checked::Config;
 use crate::core::fault::Fault;
-use crate::proto::reply::{Body, Reply};
+use crate::proto::reply::{Body, Rendered, Reply};
+use crate::proto::request::header;
 
 struct Respond {
     status: u16,
-    content_type: Arc<str>,
-    body: Arc<[u8]>,
+    rendered: Arc<Rendered>,
 }
 
 #[derive(Deserialize)]
@@ -39,15 +39,16 @@ pub fn build(value: &toml::Value, _: &Config) -> Result<Box<dyn Action>, String>
     if spec.content_type.is_empty() || spec.content_type.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) {
         return Err("content_type must be printable ASCII".into());
     }
-    let respond =
-        Respond { status: spec.status, content_type: spec.content_type.into(), body: spec.body.into_bytes().into() };
-    Ok(Box::new(respond))
+    let rendered = Arc::new(Rendered::new(spec.content_type, spec.body.into_bytes()));
+    Ok(Box::new(Respond { status: spec.status, rendered }))
 }
 
 impl Action for Respond {
-    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
-        let body = Body::Text { content_type: self.content_type.clone(), bytes: self.body.clone() };
-        Ok(Outcome::Now(Reply { status: self.status, headers: Vec::new(), body }))
+    fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let reply = Reply::new(self.status, Body::Shared(self.rendered.clone()));
+        // RFC 9110 §14.2, §14.3: a server may ignore ranges, and tells who asks for one that the next is in vain.
+        let ranged = header(call.request.headers, "range").is_some();
+        Ok(Outcome::Now(if ranged { reply.with("accept-ranges", "none") } else { reply }))
     }
 }
 

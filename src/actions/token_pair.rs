@@ -1,5 +1,5 @@
 //! The answer that carries tokens: access and refresh token of one generation of a session.
-//! Never here: an answer with tokens that a cache on the way may keep.
+//! Never here: an answer with tokens that a cache on the way may keep, or whose length tells of them.
 
 use crate::actions::desk::Desk;
 use crate::core::fault::Fault;
@@ -28,5 +28,5 @@ pub fn token_pair(desk: &Desk, subject: Subject<'_>, generation: u64) -> Result<
     write_integer(&mut body, keys.refresh_life().as_secs().cast_signed());
     body.push(b'}');
     body.extend_from_slice(ENVELOPE_CLOSE);
-    Ok(Reply::json(Body::Owned(body)).with("cache-control", "no-store"))
+    Ok(Reply::json(Body::Owned(body)).with("cache-control", "no-store").uncompressed())
 }

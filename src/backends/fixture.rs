@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::coding::CodingSet;
 use crate::core::config::checked::{
-    AccessLog, App, CachePolicy, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log, Ops, Overload,
-    Param, ProxyMode, ProxyProtocol, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction,
-    Wechat,
+    AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
+    Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
+use crate::core::config::overload::Overload;
+use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
 use crate::core::ids::AppId;
 
@@ -43,7 +45,8 @@ pub fn config(database: DatabaseUrl) -> Config {
         },
         overload: Overload {
             concurrency_min: 1,
-            database_wait: None,
+            read_wait: None,
+            write_wait: None,
             wechat_wait: None,
             lag_target: None,
             retry_after_max: LONG,
@@ -77,6 +80,7 @@ pub fn config(database: DatabaseUrl) -> Config {
         },
         limiter: Limiter { openids_max: 1, ips_max: 1, ip: None },
         cache: CachePolicy { bytes_max: 1 },
+        compression: Compression { codings: CodingSet::NONE, bytes_min: 1 },
         database: Database { primary: database, timeout: LONG },
         queries: BTreeMap::new(),
         transactions: BTreeMap::new(),

@@ -55,6 +55,10 @@ pub enum Fault {
     },
     /// The body is not the JSON object that the route declares.
     InvalidBody(&'static str),
+    /// The body is not whole, or not what its content coding says.
+    BodyCoding {
+        coding: &'static str,
+    },
     TokenMissing,
     TokenInvalid,
     TokenExpired,
@@ -87,6 +91,10 @@ pub enum Fault {
         bytes_max: usize,
     },
     MediaType,
+    /// The body has a content coding that the route does not accept; `accepted` lists those that it does.
+    ContentCoding {
+        accepted: Cow<'static, str>,
+    },
     RateLimited(LimitState),
     /// WeChat's own quota is used up for this minute or day.
     WechatQuota {
@@ -143,6 +151,7 @@ impl Fault {
             Self::Malformed(_) => (400, 0, Client, Never),
             Self::InvalidParam { .. } => (400, 1, Client, Never),
             Self::InvalidBody(_) => (400, 2, Client, Never),
+            Self::BodyCoding { .. } => (400, 3, Client, Never),
             Self::TokenMissing => (401, 0, Client, AfterLogin),
             Self::TokenInvalid => (401, 1, Client, AfterLogin),
             Self::TokenExpired => (401, 2, Client, AfterLogin),
@@ -162,6 +171,7 @@ impl Fault {
             Self::BodyTooLarge { .. } => (413, 0, Client, Never),
             Self::TargetTooLong { .. } => (414, 0, Client, Never),
             Self::MediaType => (415, 0, Client, Never),
+            Self::ContentCoding { .. } => (415, 1, Client, Never),
             Self::ExpectationUnknown => (417, 0, Client, Never),
             Self::RateLimited(state) => (429, 0, Client, After(state.reset)),
             Self::WechatQuota { wait } => (429, 1, Peer, After(*wait)),
@@ -207,6 +217,7 @@ impl fmt::Display for Fault {
             Self::Malformed(what) => write!(out, "malformed request: {what}"),
             Self::InvalidParam { name, need } => write!(out, "parameter {name}: {need}"),
             Self::InvalidBody(what) => write!(out, "invalid body: {what}"),
+            Self::BodyCoding { coding } => write!(out, "invalid body: not one whole body in {coding}"),
             Self::TokenMissing => out.write_str("no token: send authorization: Bearer TOKEN"),
             Self::TokenInvalid => out.write_str("token not valid"),
             Self::TokenExpired => out.write_str("token expired: refresh it"),
@@ -226,6 +237,9 @@ impl fmt::Display for Fault {
             Self::BodyTooLarge { bytes_max } => write!(out, "body too large: at most {bytes_max} bytes"),
             Self::TargetTooLong { bytes_max } => write!(out, "request target too long: at most {bytes_max} bytes"),
             Self::MediaType => out.write_str("unsupported media type: send content-type: application/json"),
+            Self::ContentCoding { accepted } => {
+                write!(out, "unsupported content-encoding: this path accepts {accepted}")
+            }
             Self::RateLimited(_) => out.write_str("too many requests"),
             Self::WechatQuota { .. } => out.write_str("WeChat's quota is used up: retry later"),
             Self::HeadTooLarge { bytes_max } => write!(out, "request head too large: at most {bytes_max} bytes"),

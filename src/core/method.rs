@@ -16,6 +16,9 @@ impl Method {
     /// In the order of an `Allow` header; `method as usize` is the index.
     pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
 
+    /// All of them, as an `Allow` header has them.
+    pub const ALLOW_ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
     /// Whether a request with this method has a body that means something (RFC 9110 §9.3).
     #[must_use]
     pub const fn has_body(self) -> bool {
@@ -54,5 +57,18 @@ impl Method {
             Self::Delete => "DELETE",
             Self::Options => "OPTIONS",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Method;
+
+    #[test]
+    fn names_are_read_back() {
+        for method in Method::ALL {
+            assert_eq!(Method::from_token(method.as_str()), Some(method));
+        }
+        assert_eq!(Method::ALL.map(Method::as_str).join(", "), Method::ALLOW_ALL);
     }
 }

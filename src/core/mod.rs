@@ -4,7 +4,9 @@
 pub mod admission;
 pub mod bounds;
 pub mod cache;
+pub mod coding;
 pub mod config;
+pub mod cors;
 pub mod fault;
 pub mod flight;
 pub mod hash;

@@ -29,6 +29,10 @@ pub enum Found<'r, 'p> {
     WrongMethod {
         allow: &'r str,
     },
+    /// OPTIONS of a path, or of `*`, without a route of its own (RFC 9110 §9.3.7).
+    Options {
+        allow: &'r str,
+    },
     Unknown,
 }
 
@@ -90,11 +94,15 @@ impl Router {
     /// `path` is decoded and starts with `/`. Static text wins over a parameter, a parameter over a wildcard.
     #[must_use]
     pub fn find<'r, 'p>(&'r self, method: Method, path: &'p str) -> Found<'r, 'p> {
+        if method == Method::Options && path == "*" {
+            return Found::Options { allow: Method::ALLOW_ALL };
+        }
         let Ok(matched) = self.tree.at(path) else { return Found::Unknown };
         let leaf = matched.value;
         let id = leaf.by_method[method as usize];
         match id.and_then(|id| Some((id, self.routes.get(usize::from(id.0))?))) {
             Some((id, route)) => Found::Route { id, route, params: PathParams(matched.params) },
+            None if method == Method::Options => Found::Options { allow: &leaf.allow },
             None => Found::WrongMethod { allow: &leaf.allow },
         }
     }
@@ -141,13 +149,12 @@ impl Leaf {
         conflict
     }
 
-    /// HEAD is GET without the body (RFC 9110 §9.3.2), so a path that has GET has HEAD.
+    /// HEAD is GET without the body (RFC 9110 §9.3.2), so a path that has GET has HEAD; and every path has OPTIONS.
     fn sealed(mut self) -> Self {
         let get = self.by_method[Method::Get as usize];
         self.by_method[Method::Head as usize] = self.by_method[Method::Head as usize].or(get);
-        let names: Vec<&str> =
-            Method::ALL.into_iter().filter(|&m| self.by_method[m as usize].is_some()).map(Method::as_str).collect();
-        self.allow = names.join(", ");
+        let has = |method: &Method| *method == Method::Options || self.by_method[*method as usize].is_some();
+        self.allow = Method::ALL.into_iter().filter(has).map(Method::as_str).collect::<Vec<_>>().join(", ");
         self
     }
 }

@@ -1,9 +1,12 @@
-//! Bytes ⇄ types: HTTP/1, PROXY protocol, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, PROXY protocol, content codings, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
+pub mod compress;
 pub mod http1;
 pub mod json;
 pub mod proxy;
 pub mod reply;
 pub mod request;
+pub mod variants;
 pub mod wechat;
+pub mod wishes;

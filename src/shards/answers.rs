@@ -109,7 +109,7 @@ impl Answers {
     pub fn answer(&mut self, result: Result<Reply, Fault>, follows: Follows) -> After {
         let &Owed { ref booking, wire } = self.owed();
         let id = booking.open.id;
-        let Finished { reply, fault_code, closes } = finish(id, result);
+        let Finished { reply, fault_code, closes } = finish(&self.desk, &booking.open, &booking.tag, result);
         let parts =
             self.peer.door == DoorKind::Redirect || (self.desk.front.draining.get() && follows == Follows::Nothing);
         let persistence = if closes || parts { Persistence::Close } else { wire.persistence };

@@ -10,6 +10,7 @@ use crate::core::ledger::Outcome;
 use crate::core::ledger::access::AccessRecord;
 use crate::core::method::Method;
 use crate::core::time::Tick;
+use crate::proto::wishes::Wishes;
 
 use super::pipeline::Tag;
 
@@ -17,13 +18,14 @@ use super::pipeline::Tag;
 const NO_STATUS: u16 = 0;
 
 /// A request as it begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Open {
     pub id: RequestId,
     /// `None`: it could not be read.
     pub method: Option<Method>,
     pub began: Tick,
     pub bytes_in: usize,
+    pub wishes: Wishes,
 }
 
 /// What only the answer knows.

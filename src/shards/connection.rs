@@ -18,9 +18,7 @@ use crate::net::driver::yield_once;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError};
 use crate::net::transport::Transport;
-use crate::proto::http1::{
-    Awaiting, BodyMode, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding, Version, Wire,
-};
+use crate::proto::http1::{Awaiting, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding};
 use crate::proto::reply::{Chunks, Reply};
 
 use super::answers::{After, Answers, Follows, Peer};
@@ -354,7 +352,7 @@ impl Conversation {
             Awaiting::Head => Fault::HeadTimeout,
             Awaiting::Body => Fault::BodyTimeout,
         };
-        let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
+        let wire = self.machine.refusal_wire();
         self.answers.begin(unread(&self.desk, std::mem::take(&mut self.bytes_in)), wire);
         self.answers.answer(Err(fault), Follows::Nothing);
         match self.flush().await {

@@ -1,9 +1,14 @@
 //! What an action or a guard says becomes the reply that leaves, whatever protocol carries it.
 //! Never here: bytes of a protocol.
 
+use crate::actions::desk::Desk;
 use crate::core::fault::Fault;
-use crate::core::ids::RequestId;
 use crate::proto::reply::Reply;
+
+use super::booking::Open;
+use super::cors;
+use super::pipeline::Tag;
+use super::represent::represent;
 
 /// A reply as it leaves.
 pub struct Finished {
@@ -16,13 +21,13 @@ pub struct Finished {
 
 /// Turns the result of a request into its reply.
 #[must_use]
-pub fn finish(id: RequestId, result: Result<Reply, Fault>) -> Finished {
-    match result {
-        Ok(reply) => Finished { reply, fault_code: None, closes: false },
-        Err(fault) => Finished {
-            reply: Reply::from_fault(&fault, id.as_str()),
-            fault_code: Some(fault.verdict().code),
-            closes: fault.closes(),
-        },
-    }
+pub fn finish(desk: &Desk, open: &Open, tag: &Tag, result: Result<Reply, Fault>) -> Finished {
+    let (reply, fault_code, closes) = match result {
+        Ok(reply) => (represent(desk, open, reply), None, false),
+        Err(fault) => {
+            let reply = Reply::from_fault(&fault, open.id.as_str());
+            (reply, Some(fault.verdict().code), fault.closes())
+        }
+    };
+    Finished { reply: cors::mark(&desk.common.service, tag, reply), fault_code, closes }
 }

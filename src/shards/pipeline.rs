@@ -22,13 +22,16 @@ use crate::core::hash::KeyHash;
 use crate::core::ids::{RequestId, RouteId, ShardId};
 use crate::core::ledger::refusals::Short;
 use crate::core::limit::Rule;
+use crate::core::method::Method;
 use crate::core::routes::{Found, PathParams};
 use crate::core::token::access::{self, Caller};
-use crate::proto::reply::Reply;
+use crate::proto::reply::{Body, Reply};
 use crate::proto::request::{Request, header};
 
+use super::cors;
 use super::door::DoorKind;
 use super::guard::{guard, guard_pending};
+use super::incoming::decoded;
 use super::redirect;
 use super::stage::Stage;
 
@@ -37,6 +40,8 @@ use super::stage::Stage;
 pub struct Tag {
     pub route: Option<RouteId>,
     pub user: Option<User>,
+    /// Index of the request's origin in the policy of its route, if a page sent it that may.
+    pub origin: Option<u16>,
 }
 
 /// A user as the node knows him.
@@ -79,12 +84,25 @@ enum Place {
 /// What the client is told.
 pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
-    admit_ip(desk, from.ip, &service.ip_rules)?;
+    if let Err(fault) = admit_ip(desk, from.ip, &service.ip_rules) {
+        // Only so that a page can read why.
+        if let Ok((id, _)) = find(service, &request) {
+            tag.origin = cors::admitted(service, id, &request);
+            tag.route = Some(id);
+        }
+        return Err(fault);
+    }
     if from.door == DoorKind::Redirect {
         return redirect::answer(desk, &request).map(Outcome::Now);
     }
+    if request.method == Method::Options
+        && let Some(reply) = options(service, &request)
+    {
+        return Ok(Outcome::Now(reply));
+    }
     let (id, params) = find(service, &request)?;
     tag.route = Some(id);
+    tag.origin = cors::admitted(service, id, &request);
     let route = &service.routes[usize::from(id.0)];
     keep_time(desk, route.priority)?;
     if route.client_certificate == ClientCertificates::Required && from.proof == Proof::Nothing {
@@ -92,17 +110,27 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
     }
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
-        return route.action.call(desk, Call { request, path: &params, caller: None, route: id });
+        return call(desk, Call { request, path: &params, caller: None, route: id });
     }
     let (caller, user) = authenticate(desk, &request)?;
     tag.user = Some(user);
     match place(desk, route, user) {
         Place::Here => {
             admit_user(desk, user.hash, &route.openid_rules)?;
-            route.action.call(desk, Call { request, path: &params, caller: Some(&caller), route: id })
+            call(desk, Call { request, path: &params, caller: Some(&caller), route: id })
         }
         Place::LimitThere => Ok(limit_there(desk, Held::of(&request), caller, user, id)),
         Place::AllThere => Ok(send_there(desk, Held::of(&request), Errand { caller, user, route: id, id: from.id })),
+    }
+}
+
+/// What a path can do, for pages of other origins first. `None`: a route of its own answers.
+fn options(service: &Service, request: &Request<'_>) -> Option<Reply> {
+    let found = service.router.find(request.method, request.path);
+    let preflight = cors::preflight(service, request);
+    match (found, preflight) {
+        (Found::Options { allow }, None) => Some(Reply::new(204, Body::Empty).with("allow", allow.to_owned())),
+        (_, preflight) => preflight,
     }
 }
 
@@ -130,7 +158,9 @@ fn keep_time(desk: &Desk, priority: Priority) -> Result<(), Fault> {
 fn find<'r, 'p>(service: &'r Service, request: &Request<'p>) -> Result<(RouteId, PathParams<'r, 'p>), Fault> {
     match service.router.find(request.method, request.path) {
         Found::Route { id, params, .. } => Ok((id, params)),
-        Found::WrongMethod { allow } => Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() }),
+        Found::WrongMethod { allow } | Found::Options { allow } => {
+            Err(Fault::MethodNotAllowed { allow: allow.to_owned().into() })
+        }
         Found::Unknown => Err(Fault::RouteUnknown),
     }
 }
@@ -292,6 +322,16 @@ async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand, stage: &St
 fn act(desk: &Rc<Desk>, request: Request<'_>, caller: &Arc<Caller>, id: RouteId) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
     let (_, params) = find(service, &request)?;
-    let route = &service.routes[usize::from(id.0)];
-    route.action.call(desk, Call { request, path: &params, caller: Some(caller), route: id })
+    call(desk, Call { request, path: &params, caller: Some(caller), route: id })
+}
+
+/// The last step before the action: its body without a content coding.
+fn call(desk: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+    let service = &desk.common.service;
+    let index = usize::from(call.route.0);
+    let action = &service.routes[index].action;
+    match decoded(desk, &service.config.routes[index], &call.request)? {
+        None => action.call(desk, call),
+        Some(mut body) => action.call(desk, Call { request: Request { body: &mut body, ..call.request }, ..call }),
+    }
 }

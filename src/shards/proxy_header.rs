@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::actions::desk::Desk;
-use crate::core::config::checked::{ProxyMode, ProxyProtocol};
+use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::ledger::{CloseReason, ProxyHeaders};
 use crate::net::sockets::End;
 use crate::net::stream::{RecvError, Stream};

@@ -33,6 +33,7 @@ use crate::net::clock::ClockZero;
 use crate::net::driver::{Driver, DriverLimits, Hooks};
 use crate::net::entropy::random_u64;
 use crate::net::listener::ListenerKey;
+use crate::proto::compress::PieceEncoders;
 use crate::proto::json::parse::Scratch;
 
 use super::accept::door;
@@ -229,6 +230,8 @@ fn desk(seed: &Seed, driver: Driver, mesh: Mesh) -> Desk {
         admission: RefCell::new(Admission::new(config, shards)),
         jitter: RefCell::new(Jitter::new(random_u64())),
         json: RefCell::new(Scratch::new()),
+        codecs: RefCell::default(),
+        piece_encoders: PieceEncoders::default(),
         spare: Spare::default(),
         front: front(seed.access.clone()),
     }
@@ -281,6 +284,7 @@ fn take_gauges(desk: &Desk, tick: Tick) {
     for resource in Resource::ALL {
         let mut admission = desk.admission.borrow_mut();
         let concurrency = admission.of(resource);
+        concurrency.roll(tick);
         ledger.overloads.limits[resource as usize].set(concurrency.limit() as u64);
         ledger.overloads.waiting[resource as usize].set(concurrency.in_flight() as u64);
     }

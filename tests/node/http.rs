@@ -153,6 +153,19 @@ fn head_is_get_without_the_body() {
 }
 
 #[test]
+fn ranges_are_ignored_and_whoever_asks_is_told_so() {
+    let node = TestNode::start(&[]);
+    let mut client = node.connect();
+    let whole = client.ask(get("/ping"));
+    assert_eq!(whole.header("accept-ranges"), None);
+    for range in ["bytes=0-1", "bytes=-1", "bytes=0-0,2-3", "bytes=9-1", "lines=1", "bytes=0-1\r\nif-range: \"e\""] {
+        let answer = client.ask(format!("GET /ping HTTP/1.1\r\nhost: test\r\nrange: {range}\r\n\r\n"));
+        assert_eq!((answer.status, &answer.body), (200, &whole.body), "{range}");
+        assert_eq!((answer.header("accept-ranges"), answer.header("content-range")), (Some("none"), None), "{range}");
+    }
+}
+
+#[test]
 fn answers_tell_date_type_length_and_request() {
     let node = TestNode::start(&[]);
     let answer = node.connect().ask(get("/ping"));

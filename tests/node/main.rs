@@ -6,9 +6,16 @@ mod support;
 
 mod bounds;
 mod clients_leave;
+mod compression;
+mod conditional;
+mod conformance;
+mod cors;
+mod cuts;
 mod drain;
 mod http;
 mod isolation;
+mod overload;
+mod packed_requests;
 mod programs;
 mod proxy_protocol;
 mod refusals;

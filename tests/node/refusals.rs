@@ -81,11 +81,11 @@ fn what_the_server_does_not_know_has_a_status_of_its_own() {
 fn a_wrong_method_is_told_the_right_ones() {
     let node = TestNode::start(&[]);
     let answer = node.connect().ask("DELETE /echo HTTP/1.1\r\nhost: test\r\n\r\n");
-    assert_eq!((answer.error_code(), answer.header("allow")), (40500, Some("GET, HEAD, POST")));
+    assert_eq!((answer.error_code(), answer.header("allow")), (40500, Some("GET, HEAD, POST, OPTIONS")));
     let with_body = "POST /ping HTTP/1.1\r\nhost: test\r\ncontent-length: 3\r\n\r\nabc";
     let mut client = node.connect();
     let answer = client.ask(with_body);
-    assert_eq!((answer.error_code(), answer.header("allow")), (40500, Some("GET, HEAD")));
+    assert_eq!((answer.error_code(), answer.header("allow")), (40500, Some("GET, HEAD, OPTIONS")));
     client.expect_end();
 }
 

@@ -51,6 +51,17 @@ fn a_slow_body_is_a_408() {
 }
 
 #[test]
+fn a_slow_head_request_is_told_without_a_body() {
+    let node = TestNode::start(&["server.head_timeout=100ms", "server.body_timeout=100ms"]);
+    for text in ["HEAD /ping HT", "HEAD /echo HTTP/1.1\r\nhost: test\r\ncontent-length: 5\r\n\r\nhel"] {
+        let mut client = node.connect();
+        client.send(text);
+        assert_eq!(client.head_answer().status, 408);
+        client.expect_end();
+    }
+}
+
+#[test]
 fn an_idle_connection_is_closed_without_a_word() {
     let node = TestNode::start(&["server.idle_timeout=1s"]);
     let mut fresh = node.connect();

@@ -9,10 +9,12 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
+use tidegate::actions::admit::Place;
 use tidegate::actions::call::Call;
 use tidegate::actions::desk::Desk;
 use tidegate::actions::{Action, Home, Outcome, Registry};
 use tidegate::backends::database::{DatabaseAsk, ReadAsk};
+use tidegate::core::admission::Resource;
 use tidegate::core::config::checked::{Query, Value};
 use tidegate::core::fault::{Backend, Fault};
 use tidegate::core::ids::ShardId;
@@ -84,13 +86,25 @@ impl Samples {
     }
 }
 
+/// The bodies that reached an action.
+#[derive(Clone, Default)]
+pub struct Recorded(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Recorded {
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The standard actions and the tests' own.
-pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
+pub fn registry(gate: &Gate, samples: &Samples, recorded: &Recorded) -> Registry {
+    let recorded = recorded.clone();
     let (waits, streams) = (gate.clone(), gate.clone());
-    let crowd = gate.clone();
+    let (crowd, hold) = (gate.clone(), gate.clone());
     let (foreign, timer) = (samples.clone(), samples.clone());
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
+        .with("record", move |_, _| Ok(Box::new(Record(recorded.clone()))))
         .with("whoami", |_, _| Ok(Box::new(WhoAmI)))
         .with("large", |value, _| Ok(Box::new(Large(bytes(value)))))
         .with("wait", move |value, _| {
@@ -102,6 +116,8 @@ pub fn registry(gate: &Gate, samples: &Samples) -> Registry {
         .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
         .with("foreign", move |_, _| Ok(Box::new(Foreign(foreign.clone()))))
         .with("timer", move |_, _| Ok(Box::new(Timer(timer.clone()))))
+        .with("hold", move |_, _| Ok(Box::new(Hold(hold.clone()))))
+        .with("spin", |_, _| Ok(Box::new(Spin)))
         .with("crowd", move |_, _| Ok(Box::new(Crowd(crowd.clone()))))
         .with("flood", |value, config| {
             let query = config.queries.get(&text(value)?).ok_or("must be a query")?;
@@ -129,6 +145,16 @@ impl Action for Echo {
     fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
         let body = if call.request.body.is_empty() { call.request.query.as_bytes() } else { call.request.body };
         Ok(Outcome::Now(Reply::json(Body::Owned(body.to_vec()))))
+    }
+}
+
+/// Keeps each body, and answers it as it came.
+struct Record(Recorded);
+
+impl Action for Record {
+    fn call(&self, _: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).push(call.request.body.to_vec());
+        Ok(Outcome::Now(Reply::json(Body::Owned(call.request.body.to_vec()))))
     }
 }
 
@@ -319,6 +345,34 @@ impl Action for Flood {
         drop(kept);
         desk.driver.spawn(async move { drop(first.await) });
         Ok(Outcome::Now(json(format!(r#"{{"asked":{asked}}}"#))))
+    }
+}
+
+/// Waits at the gate in a place among those that wait for a query.
+struct Hold(Gate);
+
+impl Action for Hold {
+    fn call(&self, desk: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let (desk, gate, priority) = (desk.clone(), self.0.clone(), desk.priority(call.route));
+        let work = async move {
+            let place = Place::take(&desk, Resource::Reads, priority)?;
+            let _ = gate.enter().await;
+            place.give_back(Ok(json("{}".into())))
+        };
+        Ok(Outcome::Later(Backend::Database, Box::pin(work)))
+    }
+}
+
+/// Keeps its shard from everything else for a while.
+struct Spin;
+
+impl Action for Spin {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let began = std::time::Instant::now();
+        while began.elapsed() < TIMER {
+            std::hint::spin_loop();
+        }
+        Ok(Outcome::Now(json("{}".into())))
     }
 }
 

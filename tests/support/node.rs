@@ -20,7 +20,7 @@ use tidegate::shards::control::Control;
 use tidegate::shards::door::DoorKind;
 use tidegate::shards::node::{Drained, Node, NodeParts};
 
-use super::actions::{Gate, Samples, registry};
+use super::actions::{Gate, Recorded, Samples, registry};
 use super::client::{Client, post};
 use super::{PATIENCE, until};
 
@@ -42,6 +42,8 @@ pub struct TestNode {
     pub gate: Gate,
     /// What the measuring actions found.
     pub samples: Samples,
+    /// What reached `/record`.
+    pub recorded: Recorded,
     ledgers: Vec<Arc<ShardLedger>>,
     access: Receiver<AccessRecord>,
     _simulator: Simulator,
@@ -71,14 +73,25 @@ impl TestNode {
         let outside = Outside { variable: &variable, file: &|path| std::fs::read_to_string(path) };
         let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
         let config = load_with(CONFIG, &overrides, &outside).unwrap_or_else(|errors| panic!("{errors:?}"));
-        let (gate, samples) = (Gate::default(), Samples::default());
-        let registry = more(registry(&gate, &samples));
+        let (gate, samples, recorded) = (Gate::default(), Samples::default(), Recorded::default());
+        let registry = more(registry(&gate, &samples, &recorded));
         let (log, access) = bounded(LOG_RECORDS_MAX);
         let node = Node::start(Arc::new(config), NodeParts { registry, access: Some(log) });
         let node = node.unwrap_or_else(|error| panic!("{error}"));
         let (doors, ledgers) = (node.doors().to_vec(), node.ledgers().to_vec());
         let addr = doors[0].1;
-        Self { node: Some(node), addr, doors, gate, samples, ledgers, access, _simulator: simulator, _folder: folder }
+        Self {
+            node: Some(node),
+            addr,
+            doors,
+            gate,
+            samples,
+            recorded,
+            ledgers,
+            access,
+            _simulator: simulator,
+            _folder: folder,
+        }
     }
 
     /// Where a kind of door is.

@@ -2,6 +2,8 @@
 //! Defaults of knobs come from the embedded `tidegate.toml` and from nowhere else.
 //! Never here: a single section's keys, which live in the files below.
 
+mod compression;
+mod cors;
 mod identity;
 mod knobs;
 mod overload;
@@ -37,13 +39,15 @@ const ROOT: &[&str] = &[
     "token",
     "limiter",
     "cache",
+    "compression",
     "database",
     "query",
     "transaction",
+    "cors",
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 12] = [
+const KNOBS: [(&str, &[&str]); 13] = [
     ("server", knobs::SERVER),
     ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
     ("overload", overload::OVERLOAD),
@@ -55,6 +59,7 @@ const KNOBS: [(&str, &[&str]); 12] = [
     ("token", identity::TOKEN),
     ("limiter", knobs::LIMITER),
     ("cache", knobs::CACHE),
+    ("compression", compression::COMPRESSION),
     ("database", knobs::DATABASE),
 ];
 
@@ -119,6 +124,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let (limiter, openid_limit) = knobs::limiter(&root);
     let queries = queries::queries(&root);
     let transactions = transactions::transactions(&root, &queries);
+    let cors = cors::policies(&root);
     let config = Config {
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
         overload: overload::overload(&root),
@@ -130,10 +136,17 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         apps: identity::apps(&root, outside),
         token: identity::token(&root, outside),
         cache: knobs::cache(&root),
+        compression: compression::compression(&root),
         database: knobs::database(&root),
         routes: routes::routes(
             &root,
-            &routes::Targets { server: &server, openid_limit, queries: &queries, transactions: &transactions },
+            &routes::Targets {
+                server: &server,
+                openid_limit,
+                queries: &queries,
+                transactions: &transactions,
+                cors: &cors,
+            },
         ),
         server,
         limiter,

@@ -1,7 +1,5 @@
 //! The checked configuration: every value is in range, every name resolves. Shared by all shards, never changed.
 
-mod overload;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -10,12 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::overload::Overload;
 use crate::core::admission::Priority;
+use crate::core::coding::CodingSet;
+use crate::core::config::overload::Overload;
+use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
+use crate::core::cors::CorsPolicy;
 use crate::core::ids::AppId;
 use crate::core::method::Method;
-use crate::core::network::Network;
 
 #[derive(Debug)]
 pub struct Config {
@@ -32,6 +32,7 @@ pub struct Config {
     pub token: TokenPolicy,
     pub limiter: Limiter,
     pub cache: CachePolicy,
+    pub compression: Compression,
     pub database: Database,
     pub queries: BTreeMap<String, Arc<Query>>,
     pub transactions: BTreeMap<String, Arc<Transaction>>,
@@ -79,24 +80,6 @@ pub enum Shards {
     Auto,
     Count(usize),
     Cpus(Vec<usize>),
-}
-
-/// What a balancer in front says about the connections that it passes on.
-#[derive(Debug)]
-pub struct ProxyProtocol {
-    pub mode: ProxyMode,
-    /// Never empty unless the mode is `Off`.
-    pub trusted: Vec<Network>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyMode {
-    /// A header is what it looks like to HTTP: malformed.
-    Off,
-    /// Who is trusted may send one; everybody else is a client of our own.
-    Optional,
-    /// Only who is trusted may connect, and each connection begins with one.
-    Required,
 }
 
 #[derive(Debug)]
@@ -189,6 +172,14 @@ pub struct Rate {
 pub struct CachePolicy {
     /// Per shard.
     pub bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub struct Compression {
+    /// Of answers.
+    pub codings: CodingSet,
+    /// Shorter bodies leave as they are.
+    pub bytes_min: usize,
 }
 
 #[derive(Debug)]
@@ -340,6 +331,10 @@ pub struct Route {
     pub client_certificate: ClientCertificates,
     pub body_bytes_max: usize,
     pub priority: Priority,
+    /// Codings in which the body may come.
+    pub request_codings: CodingSet,
+    /// Which pages of other origins may call it; `None`: none.
+    pub cors: Option<Arc<CorsPolicy>>,
     pub action: ActionSpec,
 }
 
@@ -354,6 +349,14 @@ pub enum Auth {
 pub struct ActionSpec {
     pub kind: String,
     pub value: toml::Value,
+}
+
+impl Compression {
+    /// Memory that variants of a kept body may take; whoever keeps it counts it from the start.
+    #[must_use]
+    pub const fn variants_room(&self, body_bytes: usize) -> usize {
+        if self.codings.is_empty() || body_bytes < self.bytes_min { 0 } else { body_bytes }
+    }
 }
 
 impl KeyTemplate {

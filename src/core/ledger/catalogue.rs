@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::admission::Resource;
+use crate::core::coding::Coding;
 use crate::core::config::checked::Route;
 use crate::core::ledger::expose::Exposition;
 use crate::core::ledger::{Lane, ShardLedger};
@@ -300,6 +301,41 @@ pub static CATALOGUE: &[Metric] = &[
         "tidegate_sessions_reused_total",
         "Sessions closed because a refresh token came twice.",
         Series::Total(|l| l.sessions.reused.get()),
+    ),
+    count(
+        "tidegate_compressed_answers_total",
+        "Answers sent compressed, by content coding.",
+        Series::Split(
+            "coding",
+            &[
+                (Coding::Br.name(), |l| l.compression.answers[Coding::Br as usize].get()),
+                (Coding::Zstd.name(), |l| l.compression.answers[Coding::Zstd as usize].get()),
+                (Coding::Gzip.name(), |l| l.compression.answers[Coding::Gzip as usize].get()),
+            ],
+        ),
+    ),
+    Metric {
+        name: "tidegate_compression_bytes_total",
+        kind: Kind::Counter,
+        unit: Unit::Bytes,
+        help: "Length of the bodies sent compressed before and after it; those sent in pieces are left out.",
+        series: Series::Split(
+            "length",
+            &[("before", |l| l.compression.bytes_before.get()), ("after", |l| l.compression.bytes_after.get())],
+        ),
+    },
+    count(
+        "tidegate_compression_variants_total",
+        "Compressed variants made and kept with a cached answer.",
+        Series::Total(|l| l.compression.variants.get()),
+    ),
+    count(
+        "tidegate_request_decodings_total",
+        "Compressed request bodies: decoded, and refused because of their coding, damage or length.",
+        Series::Split(
+            "result",
+            &[("decoded", |l| l.compression.decoded.get()), ("refused", |l| l.compression.refused.get())],
+        ),
     ),
     count("tidegate_shard_turns_total", "Turns of the shard's driver.", Series::PerShard(|l| l.turns.turns.get())),
     Metric {

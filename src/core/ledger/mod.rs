@@ -15,6 +15,7 @@ pub mod tls;
 
 use std::time::Duration;
 
+use crate::core::coding::Coding;
 use crate::core::fault::Backend;
 use crate::core::ids::{RouteId, ShardId};
 use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status_cell};
@@ -47,6 +48,7 @@ pub struct ShardLedger {
     pub tokens: Tokens,
     pub logins: Logins,
     pub sessions: SessionBooks,
+    pub compression: Compression,
     pub turns: Turns,
     pub overloads: Overloads,
 }
@@ -180,6 +182,21 @@ pub struct SessionBooks {
 }
 
 #[derive(Debug, Default)]
+pub struct Compression {
+    /// Answers sent compressed, by [`Coding`].
+    pub answers: [Counter; Coding::ALL.len()],
+    /// Length of those that were compressed whole, and what was sent for it.
+    pub bytes_before: Counter,
+    pub bytes_after: Counter,
+    /// Variants made and kept.
+    pub variants: Counter,
+    /// Request bodies.
+    pub decoded: Counter,
+    /// Not in a coding that the route accepts, not whole, or too long.
+    pub refused: Counter,
+}
+
+#[derive(Debug, Default)]
 pub struct Turns {
     pub turns: Counter,
     /// Nanoseconds in which the shard was not parked.
@@ -223,6 +240,7 @@ impl ShardLedger {
             tokens: Tokens::default(),
             logins: Logins::default(),
             sessions: SessionBooks::default(),
+            compression: Compression::default(),
             turns: Turns::default(),
             overloads: Overloads::default(),
         }

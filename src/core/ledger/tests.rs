@@ -7,6 +7,7 @@ use super::catalogue::{CATALOGUE, Kind, ProcessFacts, Unit, render, route_label}
 use super::classes::{FAULT_CODES, STATUSES};
 use super::*;
 use crate::core::admission::Priority;
+use crate::core::coding::CodingSet;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
 use crate::core::config::tls::ClientCertificates;
 use crate::core::fault::{Fault, LimitState};
@@ -230,6 +231,8 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         priority: Priority::Normal,
+        request_codings: CodingSet::NONE,
+        cors: None,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
     };
     assert_eq!(route_label(&route), "GET,PUT /a/{id}");
@@ -242,6 +245,7 @@ fn every_fault_has_its_own_counters() {
         Fault::Malformed(""),
         Fault::InvalidParam { name: "".into(), need: "".into() },
         Fault::InvalidBody(""),
+        Fault::BodyCoding { coding: "" },
         Fault::TokenMissing,
         Fault::TokenInvalid,
         Fault::TokenExpired,
@@ -261,6 +265,7 @@ fn every_fault_has_its_own_counters() {
         Fault::BodyTooLarge { bytes_max: 0 },
         Fault::TargetTooLong { bytes_max: 0 },
         Fault::MediaType,
+        Fault::ContentCoding { accepted: "".into() },
         Fault::RateLimited(state),
         Fault::WechatQuota { wait: Duration::ZERO },
         Fault::HeadTooLarge { bytes_max: 0 },
@@ -288,6 +293,7 @@ fn every_fault_has_its_own_counters() {
         Fault::TransferCodingUnknown | Fault::ExpectationUnknown | Fault::BackendRefused { .. } => (),
         Fault::Busy(_) | Fault::Overloaded | Fault::Shed { .. } | Fault::Timeout(_) => (),
         Fault::VersionUnsupported | Fault::ClientCertificateMissing => (),
+        Fault::BodyCoding { .. } | Fault::ContentCoding { .. } => (),
     };
     all.iter().for_each(listed);
     let codes: HashSet<u32> = all.iter().map(|fault| fault.verdict().code).collect();

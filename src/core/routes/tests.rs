@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{ConflictReason, Found, Router, pattern_params};
 use crate::core::admission::Priority;
+use crate::core::coding::CodingSet;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
 use crate::core::config::tls::ClientCertificates;
 use crate::core::ids::RouteId;
 use crate::core::method::Method;
 
-use Method::{Delete, Get, Head, Post, Put};
+use Method::{Delete, Get, Head, Options, Post, Put};
 
 fn route(path: &str, methods: &[Method]) -> Arc<Route> {
     Arc::new(Route {
@@ -21,11 +22,13 @@ fn route(path: &str, methods: &[Method]) -> Arc<Route> {
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
         priority: Priority::Normal,
+        request_codings: CodingSet::NONE,
+        cors: None,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }
 
-/// `"0 id=7"`: the route's index and one parameter; `"405 GET, HEAD"`; `"404"`.
+/// `"0 id=7"`: the route's index and one parameter; `"405 GET, HEAD, OPTIONS"`; `"404"`.
 fn check(router: &Router, method: Method, path: &str, expect: &str) {
     let got = match router.find(method, path) {
         Found::Route { id, route, params } => {
@@ -35,6 +38,7 @@ fn check(router: &Router, method: Method, path: &str, expect: &str) {
             })
         }
         Found::WrongMethod { allow } => format!("405 {allow}"),
+        Found::Options { allow } => format!("204 {allow}"),
         Found::Unknown => "404".to_owned(),
     };
     assert_eq!(got, expect, "{} {path}", method.as_str());
@@ -80,16 +84,30 @@ fn methods_of_one_path_may_stand_in_several_routes() {
     let router = shop();
     check(&router, Put, "/products/7", "2 id=7");
     check(&router, Delete, "/products/7", "2 id=7");
-    check(&router, Post, "/products/7", "405 GET, HEAD, PUT, DELETE");
-    check(&router, Get, "/", "405 POST");
+    check(&router, Post, "/products/7", "405 GET, HEAD, PUT, DELETE, OPTIONS");
+    check(&router, Get, "/", "405 POST, OPTIONS");
 }
 
 #[test]
 fn get_answers_head_and_only_get_does() {
     let router = shop();
     check(&router, Head, "/products/7", "1 id=7");
-    check(&router, Head, "/", "405 POST");
-    check(&router, Delete, "/ping", "405 GET, HEAD");
+    check(&router, Head, "/", "405 POST, OPTIONS");
+    check(&router, Delete, "/ping", "405 GET, HEAD, OPTIONS");
+}
+
+#[test]
+fn every_path_has_options_and_so_has_the_server() {
+    let router = shop();
+    check(&router, Options, "/", "204 POST, OPTIONS");
+    check(&router, Options, "/products/7", "204 GET, HEAD, PUT, DELETE, OPTIONS");
+    check(&router, Options, "/nowhere", "404");
+    check(&router, Options, "*", "204 GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    check(&router, Get, "*", "404");
+    let own = Router::build(&[route("/own", &[Options]), route("/{*rest}", &[Get])]).expect("they do not meet");
+    check(&own, Options, "/own", "0");
+    check(&own, Options, "/other", "204 GET, HEAD, OPTIONS");
+    check(&own, Options, "*", "204 GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 }
 
 #[test]

@@ -163,6 +163,10 @@ fn line(rest: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Fault> {
             None => Err(Fault::Malformed("bare LF in a chunked body")),
         },
         None if window.len() == bytes_max => Err(Fault::Malformed("line in a chunked body is too long")),
+        // What follows a CR decides; there is no need to wait for a LF somewhere behind it.
+        None if memchr(b'\r', window).is_some_and(|at| at + 1 < window.len()) => {
+            Err(Fault::Malformed("bare CR in a chunked body"))
+        }
         None => Ok(None),
     }
 }
@@ -179,7 +183,7 @@ fn check_partial_size(rest: &[u8]) -> Result<(), Fault> {
 fn size(text: &[u8]) -> Result<(u64, &[u8]), Fault> {
     let digits = text.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let (digits, extensions) = text.split_at_checked(digits).unwrap_or_default();
-    // RFC 9112 §7.1.1 allows white space before the semicolon only as a legacy; readers disagree about it.
+    // White space directly behind the size: RFC 9112 §7.1.1 has it as a legacy, and readers disagree about it.
     if !matches!(digits.len(), 1..=16) || !matches!(extensions, [] | [b';', ..]) {
         return Err(Fault::Malformed("chunk size is not 1 to 16 hex digits"));
     }
@@ -187,20 +191,36 @@ fn size(text: &[u8]) -> Result<(u64, &[u8]), Fault> {
     Ok((size, extensions))
 }
 
-/// RFC 9112 §7.1.1: each is `;name`, `;name=token` or `;name="quoted"`. They are ignored, but must not hide a line end.
+/// RFC 9112 §7.1.1: each is `;name`, `;name=token` or `;name="quoted"`, with white space between the parts as a legacy.
+/// They are ignored, but must not hide a line end.
 fn check_extensions(mut text: &[u8]) -> Result<(), Fault> {
     const MALFORMED: Fault = Fault::Malformed("chunk extension is malformed");
     while let Some((first, rest)) = text.split_first() {
-        text = (*first == b';').then(|| skip_token(rest)).flatten().ok_or(MALFORMED)?;
-        if let [b'=', value @ ..] = text {
-            text = match value {
-                [b'"', quoted @ ..] => skip_quoted(quoted),
-                _ => skip_token(value),
-            }
-            .ok_or(MALFORMED)?;
-        }
+        let name = skip_space(rest);
+        let behind = (*first == b';').then(|| skip_token(name)).flatten().ok_or(MALFORMED)?;
+        text = match skip_space(behind) {
+            [b'=', value @ ..] => skip_value(skip_space(value)).ok_or(MALFORMED)?,
+            _ => behind,
+        };
+        // White space at the end of the line belongs to nothing.
+        text = match skip_space(text) {
+            next @ [b';', ..] => next,
+            _ => text,
+        };
     }
     Ok(())
+}
+
+fn skip_space(text: &[u8]) -> &[u8] {
+    let length = text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    text.get(length..).unwrap_or_default()
+}
+
+fn skip_value(value: &[u8]) -> Option<&[u8]> {
+    match value {
+        [b'"', quoted @ ..] => skip_quoted(quoted),
+        _ => skip_token(value),
+    }
 }
 
 /// What follows a token of at least one byte.

@@ -33,15 +33,12 @@ pub(super) enum Expectation {
 struct Fields<'h> {
     host: Option<&'h [u8]>,
     content_length: Option<u64>,
-    transfer_encoding: Option<Chunked>,
+    transfer_encoding: Option<&'h [u8]>,
     /// 100-continue.
     expect: bool,
     close: bool,
     keep_alive: bool,
 }
-
-/// The one transfer coding there is.
-struct Chunked;
 
 /// Judges all framing fields together. `authority` is that of an absolute-form target.
 pub(super) fn read(headers: &[Header<'_>], version: Version, authority: Option<&str>) -> Result<Framing, Fault> {
@@ -77,7 +74,7 @@ impl<'h> Fields<'h> {
                 once(&mut self.content_length, length, "content-length given twice")?;
             }
             17 if is("transfer-encoding") => {
-                once(&mut self.transfer_encoding, coding(header.value)?, "transfer-encoding given twice")?;
+                once(&mut self.transfer_encoding, header.value, "transfer-encoding given twice")?;
             }
             _ => {}
         }
@@ -95,13 +92,13 @@ impl<'h> Fields<'h> {
     }
 
     fn length(&self, version: Version) -> Result<Length, Fault> {
-        match (&self.transfer_encoding, self.content_length, version) {
+        match (self.transfer_encoding, self.content_length, version) {
             (None, length, _) => Ok(Length::Sized(length.unwrap_or(0))),
             // RFC 9112 §6.1: a 1.0 reader on the way has ignored the coding and framed the request differently.
-            (Some(Chunked), _, Version::Http10) => Err(Fault::Malformed("transfer-encoding in HTTP/1.0")),
+            (Some(_), _, Version::Http10) => Err(Fault::Malformed("transfer-encoding in HTTP/1.0")),
             // RFC 9112 §6.3: both lengths present means two readers may disagree where this request ends.
-            (Some(Chunked), Some(_), _) => Err(Fault::Malformed("both content-length and transfer-encoding")),
-            (Some(Chunked), None, Version::Http11) => Ok(Length::Chunked),
+            (Some(_), Some(_), _) => Err(Fault::Malformed("both content-length and transfer-encoding")),
+            (Some(coding), None, Version::Http11) => check_coding(coding).map(|()| Length::Chunked),
         }
     }
 
@@ -141,14 +138,20 @@ fn digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-fn coding(value: &[u8]) -> Result<Chunked, Fault> {
-    if value.eq_ignore_ascii_case(b"chunked") {
-        return Ok(Chunked);
+/// Chunked, once and alone, is the one transfer coding there is.
+fn check_coding(value: &[u8]) -> Result<(), Fault> {
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    if is_chunked(value) {
+        return Ok(());
     }
-    let mut codings = value.split(|&b| b == b',').map(<[u8]>::trim_ascii);
-    // RFC 9112 §6.1: chunked must not be applied twice; an empty list names no coding.
-    if codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"chunked")) {
-        return Err(Fault::Malformed("transfer-encoding is not exactly chunked"));
+    let codings: Vec<&[u8]> = value.split(|&b| b == b',').map(<[u8]>::trim_ascii).collect();
+    match codings.split_last() {
+        Some((last, before))
+            if is_chunked(last) && !before.iter().any(|coding| coding.is_empty() || is_chunked(coding)) =>
+        {
+            Err(Fault::TransferCodingUnknown)
+        }
+        // RFC 9112 §6.1: chunked is not applied twice. §6.3: unless it comes last, nobody knows where the body ends.
+        _ => Err(Fault::Malformed("transfer-encoding does not end with one chunked")),
     }
-    Err(Fault::TransferCodingUnknown)
 }

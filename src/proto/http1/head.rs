@@ -5,15 +5,17 @@ use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use httparse::{Error, Header, Status};
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
-use crate::core::bounds::HEADERS_MAX;
+use crate::core::bounds::{HEADERS_MAX, METHOD_BYTES_MAX};
 use crate::core::fault::Fault;
 use crate::core::method::Method;
 
 use super::framing::{self, Framing};
 use super::target::{self, Target};
 use super::{BodyMode, Limits, Version, Wire};
+
+const NO_REQUEST_LINE: Fault = Fault::Malformed("request line is not METHOD TARGET VERSION");
 
 /// Room for the header fields of one request, on the stack of whoever calls `Machine::advance`. Making one costs nothing.
 pub struct HeaderTable<'b>([MaybeUninit<Header<'b>>; HEADERS_MAX]);
@@ -79,6 +81,7 @@ impl Scan {
         if window.get(fresh..).unwrap_or_default().iter().any(|&b| is_never_in_head(b)) {
             return Err(Fault::Malformed("control byte or byte over 0x7e in the head"));
         }
+        check_partial_line(first_line(window), window)?;
         if partial_target(window).len() > limits.target_bytes_max {
             return Err(Fault::TargetTooLong { bytes_max: limits.target_bytes_max });
         }
@@ -128,6 +131,7 @@ impl<'b> Head<'b> {
         let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
             return Err(Fault::Internal);
         };
+        check_method(method.as_bytes())?;
         if target.len() > limits.target_bytes_max {
             return Err(Fault::TargetTooLong { bytes_max: limits.target_bytes_max });
         }
@@ -136,7 +140,7 @@ impl<'b> Head<'b> {
             return Err(Fault::Malformed("byte over 0x7e in the head"));
         }
         let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
-        let method = Method::from_token(method).ok_or(Fault::MethodUnknown)?;
+        let method = Method::from_token(method).ok_or_else(|| unserved(method))?;
         let Target { authority, path, query } = target::read(method, target)?;
         let framing = framing::read(parsed.headers, version, authority)?;
         Ok(Self { method, version, path, query, headers: parsed.headers, framing })
@@ -151,6 +155,35 @@ impl<'b> Head<'b> {
 /// Bytes that make a head hopeless wherever they stand. CR and LF have been judged before.
 const fn is_never_in_head(byte: u8) -> bool {
     !matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=0x7e)
+}
+
+/// A first line that cannot become a request is refused without waiting for the rest of its head. The target is judged
+/// apart, because it has a status of its own.
+fn check_partial_line(line: &[u8], head: &[u8]) -> Result<(), Fault> {
+    let is_whole = !line.is_empty() && head.get(line.len()) == Some(&b'\r');
+    match memchr(b' ', line) {
+        // RFC 9112 §2.3: a line without a version is HTTP/0.9, which nobody speaks.
+        None if is_whole => Err(NO_REQUEST_LINE),
+        None => check_method(line),
+        Some(end) => {
+            check_method(line.get(..end).unwrap_or_default())?;
+            let words = memchr_iter(b' ', line).count();
+            if words > 2 || (is_whole && words < 2) { Err(NO_REQUEST_LINE) } else { Ok(()) }
+        }
+    }
+}
+
+const fn check_method(method: &[u8]) -> Result<(), Fault> {
+    if method.len() > METHOD_BYTES_MAX { Err(Fault::Malformed("method is too long to be one")) } else { Ok(()) }
+}
+
+/// RFC 9110 §9.3.6, §9.3.8: a tunnel leads away from here and an echo shows what it was sent, so neither exists on any
+/// path. The connection closes: what follows a CONNECT is not HTTP.
+fn unserved(method: &str) -> Fault {
+    match method {
+        "CONNECT" | "TRACE" => Fault::MethodNotAllowed { allow: Method::ALLOW_ALL.into() },
+        _ => Fault::MethodUnknown,
+    }
 }
 
 /// The target of a request line as far as it has arrived.
@@ -170,11 +203,13 @@ fn first_line(head: &[u8]) -> &[u8] {
 fn refuse(error: Error, head: &[u8], limits: &Limits) -> Fault {
     match error {
         Error::TooManyHeaders => Fault::HeadersTooMany { count_max: limits.headers_max },
+        // A byte that is never in a head would have been seen before the version if the head had come in pieces.
+        Error::Version if head.iter().any(|&b| is_never_in_head(b)) => Fault::Malformed("control byte in the head"),
         Error::Version if names_other_version(head) => Fault::VersionUnsupported,
         Error::Version => Fault::Malformed("HTTP version is malformed"),
         Error::HeaderName => Fault::Malformed("header name is not a token directly before a colon"),
         Error::HeaderValue => Fault::Malformed("control byte in a header value"),
-        Error::Token => Fault::Malformed("request line is not METHOD TARGET VERSION"),
+        Error::Token => NO_REQUEST_LINE,
         Error::NewLine | Error::Status => Fault::Malformed("line does not end in CRLF"),
     }
 }

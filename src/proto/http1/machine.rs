@@ -124,6 +124,12 @@ impl Machine {
         }
     }
 
+    /// How the request that is not whole yet would be refused.
+    #[must_use]
+    pub fn refusal_wire(&self) -> Wire {
+        refusal_wire(&self.buf)
+    }
+
     /// Whether no part of a request is inside.
     #[must_use]
     pub const fn is_idle(&self) -> bool {

@@ -2,6 +2,7 @@
 //! Never here: a target that could name another resource to the balancer in front of us.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 use memchr::memchr;
 
@@ -77,9 +78,8 @@ fn is_host(text: &[u8]) -> bool {
             let Some((address, after)) = memchr(b']', inside).and_then(|end| inside.split_at_checked(end)) else {
                 return false;
             };
-            let fits =
-                address.contains(&b':') && address.iter().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'));
-            return fits && is_port_suffix(after.get(1..).unwrap_or_default());
+            let parsed = std::str::from_utf8(address).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+            return parsed.is_some() && is_port_suffix(after.get(1..).unwrap_or_default());
         }
         _ => text.split_at(memchr(b':', text).unwrap_or(text.len())),
     };
@@ -87,11 +87,13 @@ fn is_host(text: &[u8]) -> bool {
     !name.is_empty() && named && is_port_suffix(port)
 }
 
-/// Nothing, or a colon and up to five digits; RFC 3986 §3.2.3 allows the colon alone.
+/// Nothing, or a colon and a port of up to five digits; RFC 3986 §3.2.3 allows the colon alone.
 fn is_port_suffix(text: &[u8]) -> bool {
     match text {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':', digits @ ..] if digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) => {
+            digits.iter().fold(0, |port, digit| port * 10 + u32::from(digit - b'0')) <= u32::from(u16::MAX)
+        }
         _ => false,
     }
 }

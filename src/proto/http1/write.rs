@@ -1,14 +1,13 @@
 //! Replies as bytes (RFC 9112 §4, §6): status line, fields, body, and the chunked coding of streams.
 //! Never here: a length that is not the body's, a header value with a control byte, `fmt`.
 
-use crate::proto::reply::{Body, Reply, ReplyHeader};
+use crate::proto::reply::{Content, JSON, Reply};
 
 use super::{BodyMode, Persistence, Version, Wire};
 
 /// The interim answer to `Event::SendContinue`.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-const JSON: &str = "application/json; charset=utf-8";
 /// Status line and type of nearly every answer, copied at once.
 const OK_JSON: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n";
 /// The fields written here take about 200 bytes; more come only with headers of the reply.
@@ -38,13 +37,8 @@ pub enum StreamCoding {
 /// # Panics
 /// If the body is a stream: those go through `write_stream_head`.
 pub fn write_reply(out: &mut Vec<u8>, reply: &Reply, cx: &ReplyContext<'_>) {
-    let (content_type, body): (_, &[u8]) = match &reply.body {
-        Body::Empty => ("", b""),
-        Body::Static(bytes) => (JSON, bytes),
-        Body::Owned(bytes) => (JSON, bytes),
-        Body::Shared(rendered) => (JSON, &rendered.body),
-        Body::Text { content_type, bytes } => (&**content_type, bytes),
-        Body::Stream(_) => unreachable!("a stream has no length to write; see write_stream_head"),
+    let Some(Content { content_type, bytes: body }) = reply.content() else {
+        unreachable!("a stream has no length to write; see write_stream_head")
     };
     out.reserve(HEAD_BYTES_USUAL + body.len());
     // RFC 9110 §15.3.5, §15.4.5: neither has content; a 304 describes what the client already has.
@@ -132,13 +126,8 @@ fn write_common(out: &mut Vec<u8>, reply: &Reply, cx: &ReplyContext<'_>) {
     out.extend_from_slice(cx.date);
     out.extend_from_slice(b"\r\n");
     write_field(out, "x-request-id", cx.request_id);
-    if let Body::Shared(rendered) = &reply.body
-        && !reply.headers.iter().any(|header| header.name == "etag")
-    {
-        write_field(out, "etag", &rendered.etag);
-    }
-    for ReplyHeader { name, value } in &reply.headers {
-        let is_ours = matches!(*name, "connection" | "content-length" | "content-type" | "date" | "transfer-encoding");
+    for (name, value) in reply.fields() {
+        let is_ours = matches!(name, "connection" | "content-length" | "content-type" | "date" | "transfer-encoding");
         debug_assert!(!is_ours, "{name} is written by the wire alone");
         if !is_ours {
             write_field(out, name, value);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::core::bounds;
 use crate::core::fault::Fault;
@@ -146,8 +145,7 @@ impl Answer {
     pub fn select(&self, fields: &str) -> Result<Arc<Rendered>, Fault> {
         let mut body = Vec::new();
         self.project(&self.columns().select(fields)?, &mut body);
-        let etag = etag(&body);
-        Ok(Arc::new(Rendered { body: body.into(), etag }))
+        Ok(Arc::new(Rendered::json(body)))
     }
 
     #[must_use]
@@ -237,7 +235,7 @@ impl RowsWriter {
         self.within_bounds()?;
         self.close_frame();
         self.out.extend_from_slice(ENVELOPE_CLOSE);
-        let rendered = Arc::new(Rendered { etag: etag(&self.out), body: self.out.into() });
+        let rendered = Arc::new(Rendered::json(self.out));
         let shape =
             Shape { columns: self.columns, head_bytes: self.head_bytes as u32, ends: self.ends.into_boxed_slice() };
         Ok(Some(Answer { rendered, shape }))
@@ -287,12 +285,6 @@ pub enum Room {
 /// The answer grew beyond [`bounds::ANSWER_BYTES_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerTooLarge;
-
-/// Strong entity tag of bytes, quotes included: the same on every node and version.
-#[must_use]
-pub fn etag(bytes: &[u8]) -> Box<str> {
-    format!("\"{:016x}\"", xxh3_64(bytes)).into()
-}
 
 #[cfg(test)]
 mod tests;

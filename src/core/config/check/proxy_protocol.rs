@@ -2,8 +2,8 @@
 //! Never here: a default.
 
 use crate::core::bounds;
-use crate::core::config::checked::{ProxyMode, ProxyProtocol};
 use crate::core::config::error::Complaint;
+use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::config::section::{Section, text};
 use crate::core::network::Network;
 

@@ -15,11 +15,24 @@ use crate::core::config::error::Complaint;
 use crate::core::config::section::{Section, size, suggestion, text};
 use crate::core::config::tls::ClientCertificates;
 use crate::core::config::units;
+use crate::core::cors::CorsPolicy;
 use crate::core::method::Method;
 use crate::core::routes::{ConflictReason, Router, pattern_params};
 
-pub(super) const ROUTE: &[&str] =
-    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "priority", "action"];
+use super::compression::{check_decoding, codings};
+
+pub(super) const ROUTE: &[&str] = &[
+    "path",
+    "method",
+    "auth",
+    "client_certificate",
+    "limit",
+    "body_bytes_max",
+    "priority",
+    "request_encoding",
+    "cors",
+    "action",
+];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -28,6 +41,7 @@ pub(super) struct Targets<'a> {
     pub(super) openid_limit: Option<Rate>,
     pub(super) queries: &'a BTreeMap<String, Arc<Query>>,
     pub(super) transactions: &'a BTreeMap<String, Arc<Transaction>>,
+    pub(super) cors: &'a BTreeMap<String, Arc<CorsPolicy>>,
 }
 
 pub(super) fn routes(root: &Section<'_>, targets: &Targets<'_>) -> Vec<Arc<Route>> {
@@ -54,6 +68,13 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
     });
     let (openid_limits, ip_limits) = limits(section, auth, targets.openid_limit);
     let range = 0..=bounds::BODY_BYTES_CEILING;
+    let body_bytes_max = section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
+        size(value, &range, "a body is held in memory whole")
+    });
+    let request_codings = codings(section, "request_encoding");
+    if !request_codings.is_empty() {
+        check_decoding(section, body_bytes_max);
+    }
     Route {
         path: section.text("path").unwrap_or_default().to_owned(),
         methods: section.read("method", Vec::new(), methods),
@@ -67,8 +88,14 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
                 _ => Err(Complaint::new("must be \"off\" or \"required\"", "")),
             }
         }),
-        body_bytes_max: section.read_or("body_bytes_max", targets.server.body_bytes_max, |value| {
-            size(value, &range, "a body is held in memory whole")
+        body_bytes_max,
+        request_codings,
+        cors: section.read_or("cors", None, |value| {
+            let name = text(value)?;
+            let cure = || suggestion(name, targets.cors.keys().map(String::as_str));
+            let policy =
+                targets.cors.get(name).ok_or_else(|| Complaint::new("must name a declared [cors.NAME]", cure()))?;
+            Ok(Some(policy.clone()))
         }),
         priority: section.read_or("priority", Priority::default(), |value| {
             let named = Priority::ALL.into_iter().find(|priority| value.as_str() == Some(priority.name()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use toml::Table;
 
-use super::{DEFAULTS, KNOBS, identity, load, queries, routes, tls, transactions};
+use super::{DEFAULTS, KNOBS, cors, identity, load, queries, routes, tls, transactions};
 use crate::core::bounds;
 use crate::core::config::checked::{
     AccessLog, Auth, Config, DatabaseUrl, Idempotency, Invalidation, KeyPart, KeyTemplate, Rows, Shards, Source,
@@ -127,6 +127,7 @@ fn every_key_of_the_operators_own_sections_is_shown_and_explained() {
         queries::CACHE,
         transactions::TRANSACTION,
         transactions::STEP,
+        cors::CORS,
         routes::ROUTE,
         tls::CERTIFICATE,
     ] {
@@ -252,7 +253,7 @@ fn knobs_are_bounded() {
     text("server.connections_per_ip_max", &["on"], &["off"], "");
     whole("server.peer_rate_min", 0, 1024 * 1024, "");
     whole("overload.concurrency_min", 1, 65_536, "");
-    for key in ["overload.database_wait", "overload.wechat_wait"] {
+    for key in ["overload.read_wait", "overload.write_wait", "overload.wechat_wait"] {
         text(key, &["0ms", "30001ms", "on"], &["1ms", "2ms", "30s", "off"], "");
     }
     text("overload.lag_target", &["0ms", "1001ms"], &["1ms", "1s", "off"], "");
@@ -354,6 +355,76 @@ fn knobs_that_are_texts() {
 }
 
 #[test]
+fn origins_of_pages() {
+    let with = |lines: &str| format!("[cors.h5]\n{lines}");
+    let origins = |list: &str| with(&format!("origins = [{list}]"));
+    for list in [
+        r#""https://h5.example.com""#,
+        r#""http://localhost:8080", "https://a_b.example:8443""#,
+        r#""http://[::1]:3000", "http://127.0.0.1""#,
+        r#""*""#,
+    ] {
+        check(&origins(list), &[]);
+    }
+    for origin in [
+        "",
+        "null",
+        "h5.example.com",
+        "//h5.example.com",
+        "https://",
+        "https://h5.example.com/",
+        "https://H5.example.com",
+        "HTTPS://h5.example.com",
+        "https://h5.example.com:443",
+        "http://h5.example.com:80",
+        "https://a:0443",
+        "https://a:",
+        "https://a:65536",
+        "https://*.example.com",
+        "https://a b",
+        "ftp://a",
+        "https://[::0001]",
+        "https://[::1",
+    ] {
+        let lines = based(&origins(&format!("\"{origin}\""))).expect_err(origin);
+        let expect =
+            format!("cors.h5.origins[0] = \"{origin}\": must be SCHEME://HOST or SCHEME://HOST:PORT, or \"*\"");
+        assert!(lines.len() == 1 && lines[0].starts_with(&expect), "{lines:?}");
+    }
+    check(
+        &origins(""),
+        &["cors.h5.origins = [0 items]: must name an origin; write origins = [\"https://h5.example.com\"]"],
+    );
+    check(
+        &origins(r#""*", "https://a""#),
+        &["cors.h5.origins = [2 items]: must be \"*\" alone or origins; \"*\" includes the others"],
+    );
+    check(
+        &with("origins = [\"*\"]\ncredentials = true"),
+        &["cors.h5.credentials = true: must be false where origins is \"*\"; \
+            name the origins: with credentials, any page could act for its visitor"],
+    );
+    check(
+        &with("origins = [\"https://a\"]\nheaders = [\"X-Own\"]\nmax_age = \"2d\""),
+        &[
+            "cors.h5.headers[0] = \"X-Own\": must be a header name in lower case",
+            "cors.h5.max_age = \"2d\": must be a duration 0s..=1d, such as \"10s\"; no browser keeps an answer longer",
+        ],
+    );
+    let many = |count: usize| vec![r#""https://a""#; count].join(",");
+    check(&origins(&many(bounds::CORS_ORIGINS_MAX)), &[]);
+    assert!(based(&origins(&many(bounds::CORS_ORIGINS_MAX + 1))).is_err());
+    let route =
+        "[[route]]\npath = \"/b\"\nmethod = \"GET\"\nauth = \"none\"\naction = { respond = {} }\ncors = \"h\"\n";
+    check(
+        &format!("{}\n{route}", origins(r#""https://a""#)),
+        &["route[1 /b].cors = \"h\": must name a declared [cors.NAME]; known: h5"],
+    );
+    let config = based(&origins(r#""https://a", "https://b""#)).expect("it is good");
+    assert!(config.routes.iter().all(|route| route.cors.is_none()));
+}
+
+#[test]
 fn networks_of_balancers() {
     let with = |mode: &str, trusted: &str| format!("[proxy_protocol]\nmode = \"{mode}\"\ntrusted = {trusted}");
     check(&with("off", "[]"), &[]);
@@ -440,13 +511,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "zzzzzzzz: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, database, query, transaction, route",
+        "a\\nb: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
 }
 

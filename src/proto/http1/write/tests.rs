@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::core::fault::Fault;
-use crate::proto::reply::{Chunks, Rendered};
+use crate::proto::reply::{Body, Chunks, Rendered, etag};
 
 const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
@@ -21,7 +21,7 @@ fn written(reply: &Reply, wire: Wire) -> String {
 }
 
 fn shared(status: u16) -> Reply {
-    let rendered = Rendered { body: Box::from(*b"{}"), etag: "\"e1\"".into() };
+    let rendered = Rendered::json(*b"{}");
     Reply { status, ..Reply::json(Body::Shared(Arc::new(rendered))) }
 }
 
@@ -54,8 +54,18 @@ fn one_answer_byte_for_byte() {
     assert_eq!(
         written(&Reply::json(Body::Static(b"{\"code\":0}")), PLAIN),
         "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
-         x-request-id: 0123456789abcdef\r\ncontent-length: 10\r\n\r\n{\"code\":0}"
+         x-request-id: 0123456789abcdef\r\ncache-control: private, no-cache\r\ncontent-length: 10\r\n\r\n{\"code\":0}"
     );
+}
+
+#[test]
+fn caches_ask_again_unless_they_are_told_otherwise() {
+    let told = [("cache-control", "private, no-cache")];
+    check(&written(&shared(200), PLAIN), 200, "{}", &told, &[]);
+    check(&written(&shared(304), PLAIN), 304, "", &told, &[]);
+    check(&written(&shared(404), PLAIN), 404, "{}", &[], &["cache-control"]);
+    let own = shared(304).with("cache-control", "max-age=1");
+    check(&written(&own, PLAIN), 304, "", &[("cache-control", "max-age=1")], &[]);
 }
 
 #[test]
@@ -72,7 +82,7 @@ fn bodies() {
         &written(&shared(200), PLAIN),
         200,
         "{}",
-        &[json, ("etag", "\"e1\""), ("content-length", "2")],
+        &[json, ("etag", &*etag(b"{}")), ("content-length", "2")],
         &["connection"],
     );
     let own = shared(200).with("etag", "\"own\"").with("cache-control", "no-store");
@@ -94,7 +104,7 @@ fn answers_without_content() {
         &[("etag", "\"x\"")],
         none,
     );
-    check(&written(&shared(304), PLAIN), 304, "", &[("etag", "\"e1\"")], none);
+    check(&written(&shared(304), PLAIN), 304, "", &[("etag", &*etag(b"{}"))], none);
     let head = Wire { body: BodyMode::Omit, ..PLAIN };
     check(&written(&shared(200), head), 200, "", &[("content-length", "2"), ("content-type", JSON)], &[]);
 }

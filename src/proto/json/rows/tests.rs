@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::proto::reply::etag;
 
 fn columns(names: &[&str]) -> Arc<Columns> {
     Arc::new(Columns::new(names).unwrap())
