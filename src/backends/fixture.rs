@@ -13,6 +13,7 @@ use crate::core::config::checked::{
     AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
     Ops, Overload, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
+use crate::core::config::overload::Overload;
 use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
 use crate::core::ids::AppId;
@@ -44,7 +45,8 @@ pub fn config(database: DatabaseUrl) -> Config {
         },
         overload: Overload {
             concurrency_min: 1,
-            database_wait: None,
+            read_wait: None,
+            write_wait: None,
             wechat_wait: None,
             lag_target: None,
             retry_after_max: LONG,

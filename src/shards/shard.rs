@@ -284,6 +284,7 @@ fn take_gauges(desk: &Desk, tick: Tick) {
     for resource in Resource::ALL {
         let mut admission = desk.admission.borrow_mut();
         let concurrency = admission.of(resource);
+        concurrency.roll(tick);
         ledger.overloads.limits[resource as usize].set(concurrency.limit() as u64);
         ledger.overloads.waiting[resource as usize].set(concurrency.in_flight() as u64);
     }

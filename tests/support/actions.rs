@@ -9,10 +9,12 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
+use tidegate::actions::admit::Place;
 use tidegate::actions::call::Call;
 use tidegate::actions::desk::Desk;
 use tidegate::actions::{Action, Home, Outcome, Registry};
 use tidegate::backends::database::{DatabaseAsk, ReadAsk};
+use tidegate::core::admission::Resource;
 use tidegate::core::config::checked::{Query, Value};
 use tidegate::core::fault::{Backend, Fault};
 use tidegate::core::ids::ShardId;
@@ -98,7 +100,7 @@ impl Recorded {
 pub fn registry(gate: &Gate, samples: &Samples, recorded: &Recorded) -> Registry {
     let recorded = recorded.clone();
     let (waits, streams) = (gate.clone(), gate.clone());
-    let crowd = gate.clone();
+    let (crowd, hold) = (gate.clone(), gate.clone());
     let (foreign, timer) = (samples.clone(), samples.clone());
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
@@ -114,6 +116,8 @@ pub fn registry(gate: &Gate, samples: &Samples, recorded: &Recorded) -> Registry
         .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
         .with("foreign", move |_, _| Ok(Box::new(Foreign(foreign.clone()))))
         .with("timer", move |_, _| Ok(Box::new(Timer(timer.clone()))))
+        .with("hold", move |_, _| Ok(Box::new(Hold(hold.clone()))))
+        .with("spin", |_, _| Ok(Box::new(Spin)))
         .with("crowd", move |_, _| Ok(Box::new(Crowd(crowd.clone()))))
         .with("flood", |value, config| {
             let query = config.queries.get(&text(value)?).ok_or("must be a query")?;
@@ -341,6 +345,34 @@ impl Action for Flood {
         drop(kept);
         desk.driver.spawn(async move { drop(first.await) });
         Ok(Outcome::Now(json(format!(r#"{{"asked":{asked}}}"#))))
+    }
+}
+
+/// Waits at the gate in a place among those that wait for a query.
+struct Hold(Gate);
+
+impl Action for Hold {
+    fn call(&self, desk: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let (desk, gate, priority) = (desk.clone(), self.0.clone(), desk.priority(call.route));
+        let work = async move {
+            let place = Place::take(&desk, Resource::Reads, priority)?;
+            let _ = gate.enter().await;
+            place.give_back(Ok(json("{}".into())))
+        };
+        Ok(Outcome::Later(Backend::Database, Box::pin(work)))
+    }
+}
+
+/// Keeps its shard from everything else for a while.
+struct Spin;
+
+impl Action for Spin {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let began = std::time::Instant::now();
+        while began.elapsed() < TIMER {
+            std::hint::spin_loop();
+        }
+        Ok(Outcome::Now(json("{}".into())))
     }
 }
 

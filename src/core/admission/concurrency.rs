@@ -123,8 +123,8 @@ impl Concurrency {
         self.in_flight
     }
 
-    /// Ends the window when it says enough.
-    fn roll(&mut self, now: Tick) {
+    /// Ends the window when it says enough. Also to be called now and then while nobody comes, for the gauge.
+    pub fn roll(&mut self, now: Tick) {
         let Some(wait) = self.bounds.wait else { return };
         let calm = self.calm.unwrap_or_default();
         let longest = wait.max(calm.saturating_mul(TOLERANCE));

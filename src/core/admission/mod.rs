@@ -78,7 +78,8 @@ impl Admission {
         let overload = &config.overload;
         let resource = |resource: Resource| {
             let wait = match resource {
-                Resource::Reads | Resource::Writes => overload.database_wait,
+                Resource::Reads => overload.read_wait,
+                Resource::Writes => overload.write_wait,
                 Resource::Wechat => overload.wechat_wait,
             };
             // A request has other things to do beside waiting.

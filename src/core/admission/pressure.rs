@@ -18,8 +18,10 @@ use crate::core::time::{Tick, nanos};
 
 /// Pressure at which all of a priority is refused is one more than that of the priority below it.
 const LEVEL_MAX: f64 = 2.0;
-/// A measurement above the target raises the pressure by so much: from nothing to all of a priority in twenty.
-const RISE: f64 = 0.05;
+/// Nanoseconds above the target after which all of a priority is refused.
+const RISE_NANOS: f64 = 1e8;
+/// The most that one measurement says, however long it took.
+const RISE_MAX: f64 = 0.5;
 /// Nanoseconds in which the pressure of one priority goes when the shard is in time again.
 const FALL_NANOS: f64 = 1e9;
 const NANOS_PER_SHED: u64 = 1_000_000_000 / SHEDS_PER_SECOND_MAX;
@@ -33,7 +35,9 @@ pub struct Pressure {
     level: f64,
     /// Longest lag since it was last taken.
     longest: Duration,
+    /// Until when the pressure has fallen.
     at: Tick,
+    measured: Tick,
     /// What has been left over of the share of each priority, so that a share of one third is every third request.
     owed: [f64; Priority::ALL.len()],
     /// When the budget of refusals is whole again (a bucket as in `core::limit::gcra`).
@@ -44,16 +48,18 @@ impl Pressure {
     #[must_use]
     pub const fn new(target: Option<Duration>) -> Self {
         let owed = [0.0; Priority::ALL.len()];
-        Self { target, level: 0.0, longest: Duration::ZERO, at: Tick(0), owed, spent_until: Tick(0) }
+        Self { target, level: 0.0, longest: Duration::ZERO, at: Tick(0), measured: Tick(0), owed, spent_until: Tick(0) }
     }
 
     /// Something that became ready `lag` ago has its turn now.
     pub fn measured(&mut self, lag: Duration, now: Tick) {
-        self.relax(now);
         self.longest = self.longest.max(lag);
+        let passed = nanos(now.since(self.measured)) as f64;
+        self.measured = now;
+        self.relax(now);
         // With the budget spent, a higher level would refuse more important requests in place of less important ones.
         if self.target.is_some_and(|target| lag > target) && self.may_shed(now) {
-            self.level = (self.level + RISE).min(LEVEL_MAX);
+            self.level = (self.level + (passed / RISE_NANOS).min(RISE_MAX)).min(LEVEL_MAX);
         }
     }
 
@@ -106,10 +112,10 @@ mod tests {
 
     fn pressed(samples: u64, lag: Duration) -> (Pressure, Tick) {
         let mut pressure = Pressure::new(Some(TARGET));
-        for step in 0..samples {
-            pressure.measured(lag, Tick(step * MS));
+        for step in 0..=samples {
+            pressure.measured(lag, Tick(step * 5 * MS));
         }
-        (pressure, Tick(samples * MS))
+        (pressure, Tick(samples * 5 * MS))
     }
 
     #[test]
@@ -117,8 +123,8 @@ mod tests {
         let (mut pressure, now) = pressed(1000, TARGET);
         assert!(Priority::ALL.iter().all(|&priority| refused(&mut pressure, priority, now) == 0));
         let mut off = Pressure::new(None);
-        off.measured(Duration::from_secs(9), Tick(1));
-        assert!(!off.sheds(Priority::Secondary, Tick(2)));
+        off.measured(Duration::from_secs(9), Tick(1000 * MS));
+        assert!(!off.sheds(Priority::Secondary, Tick(1000 * MS)));
     }
 
     #[test]
@@ -131,9 +137,9 @@ mod tests {
                 assert!(expect.contains(&refused), "{samples} samples, {priority:?}: {refused}");
             }
         };
-        check(11, [50..=60, 0..=0, 0..=0]);
-        check(22, [100..=100, 0..=10, 0..=0]);
-        check(32, [100..=100, 50..=60, 0..=0]);
+        check(11, [45..=55, 0..=0, 0..=0]);
+        check(22, [98..=100, 0..=5, 0..=0]);
+        check(33, [100..=100, 45..=55, 0..=0]);
         check(1000, [99..=100, 99..=100, 0..=0]);
     }
 

@@ -1,7 +1,5 @@
 //! The checked configuration: every value is in range, every name resolves. Shared by all shards, never changed.
 
-mod overload;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -13,6 +11,7 @@ use std::time::Duration;
 pub use self::overload::Overload;
 use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
+use crate::core::config::overload::Overload;
 use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::cors::CorsPolicy;

@@ -253,7 +253,7 @@ fn knobs_are_bounded() {
     text("server.connections_per_ip_max", &["on"], &["off"], "");
     whole("server.peer_rate_min", 0, 1024 * 1024, "");
     whole("overload.concurrency_min", 1, 65_536, "");
-    for key in ["overload.database_wait", "overload.wechat_wait"] {
+    for key in ["overload.read_wait", "overload.write_wait", "overload.wechat_wait"] {
         text(key, &["0ms", "30001ms", "on"], &["1ms", "2ms", "30s", "off"], "");
     }
     text("overload.lag_target", &["0ms", "1001ms"], &["1ms", "1s", "off"], "");

@@ -6,8 +6,10 @@ use std::time::Duration;
 pub struct Overload {
     /// Requests that may always wait for a backend, per node and backend.
     pub concurrency_min: usize,
-    /// A wait for the database up to this is never too long; `None`: none is.
-    pub database_wait: Option<Duration>,
+    /// A wait for a query up to this is never too long; `None`: none is.
+    pub read_wait: Option<Duration>,
+    /// The same for a transaction.
+    pub write_wait: Option<Duration>,
     /// The same for WeChat.
     pub wechat_wait: Option<Duration>,
     /// What is ready may wait so long for its shard; `None`: for ever.
