@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::core::coding::CodingSet;
 use crate::core::config::checked::{
     AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
-    Ops, Overload, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
+    Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
 use crate::core::config::overload::Overload;
 use crate::core::config::proxy::{ProxyMode, ProxyProtocol};

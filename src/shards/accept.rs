@@ -87,7 +87,7 @@ fn arrive(desk: &Rc<Desk>, fd: OwnedFd, addr: IpAddr, door: DoorKind) {
 pub fn welcome(desk: &Rc<Desk>, fd: OwnedFd, guest: Guest) {
     let Guest { peer, first, entrance } = guest;
     let served = desk.clone();
-    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, (peer, seat), entrance)) {
+    if let Err(fd) = desk.driver.serve(fd, first, move |stream| live(stream, served, peer, entrance)) {
         desk.ledger.connection_closed(CloseReason::Reset);
         refuse(desk, fd, peer.door, Bound::Shard);
     }
@@ -96,12 +96,9 @@ pub fn welcome(desk: &Rc<Desk>, fd: OwnedFd, guest: Guest) {
 /// Tells why and closes: one send, one receive, no task. Behind TLS there are no words before a handshake.
 fn refuse(desk: &Desk, fd: OwnedFd, door: DoorKind, bound: Bound) {
     match bound {
-        Bound::Shard => connections.refused.one(),
-        Bound::Address => connections.refused_address.one(),
-        Bound::Files => connections.refused_files.one(),
-    }
-    if door == DoorKind::Tls {
-        return;
+        Bound::Shard => desk.ledger.connections.refused.one(),
+        Bound::Address => desk.ledger.connections.refused_address.one(),
+        Bound::Files => desk.ledger.connections.refused_files.one(),
     }
     if door == DoorKind::Tls {
         return;

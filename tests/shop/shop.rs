@@ -63,7 +63,8 @@ impl Setup {
             shards,
             set: [
                 "limiter.ip=off",
-                "overload.database_wait=off",
+                "overload.read_wait=off",
+                "overload.write_wait=off",
                 "overload.wechat_wait=off",
                 "overload.lag_target=off",
             ]

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::overload::Overload;
 use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
 use crate::core::config::overload::Overload;
