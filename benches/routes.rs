@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use tidegate::core::admission::Priority;
 use tidegate::core::coding::CodingSet;
 use tidegate::core::config::checked::{ActionSpec, Auth, Route};
 use tidegate::core::config::tls::ClientCertificates;
@@ -21,6 +22,7 @@ fn route(path: String, method: Method) -> Arc<Route> {
         body_bytes_max: 0,
         request_codings: CodingSet::NONE,
         cors: None,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }

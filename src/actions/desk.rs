@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,17 +14,18 @@ use futures_channel::oneshot;
 use crate::actions::load::Loaded;
 use crate::actions::service::Service;
 use crate::backends::Backends;
+use crate::core::admission::{Admission, Priority};
 use crate::core::bounds::SEND_BUF_BYTES;
 use crate::core::cache::Cache;
 use crate::core::config::checked::Value;
 use crate::core::fault::{Backend, Fault};
 use crate::core::flight::Flights;
 use crate::core::hash::{KeyHash, KeyHasher};
-use crate::core::ids::{OpenId, ShardId};
+use crate::core::ids::{OpenId, RouteId, ShardId};
 use crate::core::jitter::Jitter;
 use crate::core::ledger::ShardLedger;
 use crate::core::ledger::access::AccessRecord;
-use crate::core::limit::{IpTable, OpenIdTable};
+use crate::core::limit::{IpTable, OpenIdTable, Seats};
 use crate::core::login_codes::{CodeHasher, LoginCodes, LoginOutcome};
 use crate::core::mask::OpenIdMask;
 use crate::core::owner::OwnerMap;
@@ -47,6 +49,10 @@ pub struct Common {
     pub owners: OwnerMap,
     pub hasher: KeyHasher,
     pub ips: IpTable,
+    /// `None`: an address may have any number of connections.
+    pub seats: Option<Seats>,
+    /// From this descriptor on there is no room for another client: the rest belongs to the backends, logs and pages.
+    pub files_max: RawFd,
     pub keys: KeyRing,
     pub codes: CodeHasher,
     pub mask: OpenIdMask,
@@ -69,6 +75,7 @@ pub struct Desk {
     pub codes: RefCell<LoginCodes<oneshot::Sender<Result<LoginOutcome, Fault>>>>,
     pub cache: RefCell<Cache<Answer>>,
     pub flights: RefCell<Flights<oneshot::Sender<Result<Loaded, Fault>>>>,
+    pub admission: RefCell<Admission>,
     pub jitter: RefCell<Jitter>,
     pub json: RefCell<Scratch>,
     pub codecs: RefCell<Encoders>,
@@ -83,6 +90,8 @@ pub struct Front {
     pub access: Option<Sender<AccessRecord>>,
     /// Requests that wait for a backend or another shard.
     pub in_flight: Cell<usize>,
+    /// What the request that was polled last waits for: set before it is polled, and by it when it knows better.
+    pub waits_on: Cell<Backend>,
     pub draining: Cell<bool>,
     /// TLS handshakes in flight.
     pub handshakes: Cell<usize>,
@@ -152,17 +161,40 @@ impl Desk {
         self.driver.clock().now().unix
     }
 
+    /// How much a route matters.
+    #[must_use]
+    pub fn priority(&self, route: RouteId) -> Priority {
+        self.common.service.routes[usize::from(route.0)].priority
+    }
+
     /// The shard that owns a user, and the hash that its tables know him by.
     #[must_use]
     pub fn owner(&self, openid: &OpenId) -> (KeyHash, ShardId) {
         self.common.owners.of(openid.as_str())
     }
 
-    /// Runs `job` on a shard, this one included, and waits for what it sends back.
+    /// Runs `job` on a shard, this one included, and waits for what it sends back. It is not begun there when nobody waits for
+    /// it any more: the request has had its deadline, or its client has left.
     ///
     /// # Errors
     /// The shard's mailbox is full, or it dropped the question.
     pub async fn ask<T: Send + 'static>(
+        self: &Rc<Self>,
+        to: ShardId,
+        job: impl FnOnce(&Rc<Self>, oneshot::Sender<T>) + Send + 'static,
+    ) -> Result<T, Fault> {
+        let wanted = move |desk: &Rc<Self>, reply: oneshot::Sender<T>| {
+            if reply.is_canceled() {
+                desk.ledger.overloads.abandoned.one();
+            } else {
+                job(desk, reply);
+            }
+        };
+        self.order(to, wanted).await
+    }
+
+    /// As [`Desk::ask`], but the job is done whoever waits for it.
+    async fn order<T: Send + 'static>(
         self: &Rc<Self>,
         to: ShardId,
         job: impl FnOnce(&Rc<Self>, oneshot::Sender<T>) + Send + 'static,
@@ -180,14 +212,15 @@ impl Desk {
         answer.map_err(|_| Fault::Busy(Backend::Owner))
     }
 
-    /// As [`Desk::ask`], but a full mailbox is tried again until it takes the job: for what must not be given up.
+    /// As [`Desk::ask`], but the job is done once the mailbox has it, and a full mailbox is tried again until it takes it: for
+    /// what must not be given up.
     pub async fn insist<T: Send + 'static>(
         self: &Rc<Self>,
         to: ShardId,
         job: impl Fn(&Rc<Self>, oneshot::Sender<T>) + Clone + Send + 'static,
     ) -> T {
         loop {
-            if let Ok(answer) = self.ask(to, job.clone()).await {
+            if let Ok(answer) = self.order(to, job.clone()).await {
                 return answer;
             }
             self.driver.sleep(FULL_MAILBOX_PAUSE).await;

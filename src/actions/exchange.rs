@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 
+use crate::actions::admit::Place;
 use crate::actions::desk::Desk;
 use crate::actions::revoke::revoke;
 use crate::backends::lane::answered;
 use crate::backends::wechat::WechatAsk;
+use crate::core::admission::{Priority, Resource};
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::{AppId, SessionId};
 use crate::core::login_codes::{Begun, CodeKey, LoginOutcome};
@@ -25,17 +27,23 @@ pub struct LoginCode {
     pub code: String,
 }
 
+/// A login code on its way, and how much its route matters.
+struct Attempt {
+    login: LoginCode,
+    priority: Priority,
+}
+
 /// Whom the code names, and the session that its first use opened.
 ///
 /// # Errors
-/// What WeChat says of the code; WeChat or the table of codes is busy.
-pub async fn exchange(desk: &Rc<Desk>, login: LoginCode) -> Result<LoginOutcome, Fault> {
+/// What WeChat says of the code; it may not be asked now; WeChat or the table of codes is busy.
+pub async fn exchange(desk: &Rc<Desk>, login: LoginCode, priority: Priority) -> Result<LoginOutcome, Fault> {
     let key = desk.common.codes.key(&login.app, &login.code);
     let home = desk.common.owners.owner(key.route());
-    desk.ask(home, move |desk, reply| begin(desk, key, login, reply)).await?
+    desk.ask(home, move |desk, reply| begin(desk, key, Attempt { login, priority }, reply)).await?
 }
 
-fn begin(desk: &Rc<Desk>, key: CodeKey, login: LoginCode, reply: Reply) {
+fn begin(desk: &Rc<Desk>, key: CodeKey, attempt: Attempt, reply: Reply) {
     let begun = desk.codes.borrow_mut().begin(key, reply, desk.tick());
     match begun {
         Begun::Joined => desk.ledger.logins.joined.one(),
@@ -49,7 +57,7 @@ fn begin(desk: &Rc<Desk>, key: CodeKey, login: LoginCode, reply: Reply) {
         Begun::Exchange(reply) => {
             let leader = Leader { desk: desk.clone(), key, reply: Some(reply) };
             // Without room for a task it is dropped, and tells its waiters so.
-            desk.driver.spawn(async move { leader.lead(login).await });
+            desk.driver.spawn(async move { leader.lead(attempt).await });
         }
     }
 }
@@ -62,8 +70,8 @@ struct Leader {
 }
 
 impl Leader {
-    async fn lead(mut self, login: LoginCode) {
-        let result = first_use(&self.desk, login).await;
+    async fn lead(mut self, attempt: Attempt) {
+        let result = first_use(&self.desk, attempt).await;
         self.land(&result);
     }
 
@@ -91,14 +99,20 @@ impl Drop for Leader {
 }
 
 /// Asks WeChat, then opens the session where the user lives.
-async fn first_use(desk: &Rc<Desk>, login: LoginCode) -> Result<LoginOutcome, Fault> {
+async fn first_use(desk: &Rc<Desk>, attempt: Attempt) -> Result<LoginOutcome, Fault> {
+    let Attempt { login, priority } = attempt;
+    let place = Place::take(desk, Resource::Wechat, priority)?;
     let lane = &desk.common.backends.wechat;
     let app = login.app.clone();
     let answer = lane.ask(|reply| WechatAsk::Exchange { app, code: login.code, reply });
     desk.count_ask(Backend::Wechat, &answer);
-    let exchanged = answered(answer?).await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(full) => return place.give_back(Err(full)),
+    };
+    let exchanged = answered(answer).await;
     desk.count_answer(Backend::Wechat);
-    let exchanged = exchanged?;
+    let exchanged = place.give_back(exchanged)?;
     let session = SessionId(u128::from_le_bytes(random()));
     let key = SessionKey::new(exchanged.session_key.reveal()).ok_or(Fault::Internal)?;
     let outcome = LoginOutcome { openid: exchanged.openid, session };

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 
+use crate::actions::admit::Place;
 use crate::actions::desk::Desk;
 use crate::backends::database::{DatabaseAsk, Page, ReadAsk};
+use crate::core::admission::{Priority, Resource};
 use crate::core::cache::{Cached, Item, Key, Lookup, SpaceId};
 use crate::core::config::checked::{CacheRule, Query, Value};
 use crate::core::fault::{Backend, Fault};
@@ -36,6 +38,16 @@ pub struct Wanted {
     /// The shard that asks the database for it.
     pub home: ShardId,
     pub copies: Copies,
+    /// Of the request that asks first; whoever joins its load shares its fate.
+    pub priority: Priority,
+}
+
+/// One question to the database without any cache.
+pub struct Plain {
+    pub query: Arc<Query>,
+    pub values: Vec<Value>,
+    pub page: Option<Page>,
+    pub priority: Priority,
 }
 
 /// Which shards may keep the entry.
@@ -68,18 +80,19 @@ pub async fn load(desk: Rc<Desk>, wanted: Wanted) -> Result<Option<Arc<Answer>>,
 ///
 /// # Errors
 /// As [`load`].
-pub async fn read(
-    desk: &Desk,
-    query: Arc<Query>,
-    values: Vec<Value>,
-    page: Option<Page>,
-) -> Result<Option<Arc<Answer>>, Fault> {
+pub async fn read(desk: &Desk, plain: Plain) -> Result<Option<Arc<Answer>>, Fault> {
+    let Plain { query, values, page, priority } = plain;
+    let place = Place::take(desk, Resource::Reads, priority)?;
     let lane = &desk.common.backends.database.reads;
     let answer = lane.ask(|reply| DatabaseAsk::Read(ReadAsk { query, params: values, page, reply }));
     desk.count_ask(Backend::Database, &answer);
-    let read = answer?.await.unwrap_or(Err(Fault::Busy(Backend::Database)));
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(full) => return place.give_back(Err(full)),
+    };
+    let read = answer.await.unwrap_or(Err(Fault::Busy(Backend::Database)));
     desk.count_answer(Backend::Database);
-    read
+    place.give_back(read)
 }
 
 /// Joins the load of this key on this shard, or leads it. The leader runs as a task of its own: it has other waiters
@@ -136,8 +149,8 @@ async fn find(desk: &Rc<Desk>, wanted: &Wanted) -> Result<Loaded, Fault> {
         let there = wanted.clone();
         return desk.ask(wanted.home, move |desk, reply| answer_from_home(desk, there, reply)).await?;
     }
-    let query = wanted.query.clone();
-    let answer = read(desk, query, wanted.values.clone(), wanted.page).await?;
+    let (query, values) = (wanted.query.clone(), wanted.values.clone());
+    let answer = read(desk, Plain { query, values, page: wanted.page, priority: wanted.priority }).await?;
     let keep_until = wanted.query.cache.as_ref().and_then(|rule| keep_until(desk, rule, answer.as_ref()));
     Ok(Loaded { answer, keep_until })
 }

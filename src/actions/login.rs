@@ -13,6 +13,7 @@ use crate::actions::params::json_body;
 use crate::actions::token_pair::token_pair;
 use crate::actions::transaction::Follow;
 use crate::actions::{Action, Outcome, later};
+use crate::core::admission::Priority;
 use crate::core::bounds::LOGIN_CODE_BYTES_MAX;
 use crate::core::config::checked::{Config, Source, Value};
 use crate::core::fault::{Backend, Fault};
@@ -56,8 +57,8 @@ fn follow(name: &str, config: &Config) -> Result<Follow, String> {
 impl Action for LogIn {
     fn call(&self, desk: &Rc<Desk>, mut call: Call<'_>) -> Result<Outcome, Fault> {
         let login = self.read(desk, &mut call)?;
-        let (desk, follow) = (desk.clone(), self.follow.clone());
-        Ok(later(Backend::Wechat, async move { log_in(&desk, login, follow).await }))
+        let (desk, follow, priority) = (desk.clone(), self.follow.clone(), desk.priority(call.route));
+        Ok(later(Backend::Wechat, async move { log_in(&desk, login, follow, priority).await }))
     }
 }
 
@@ -78,11 +79,16 @@ impl LogIn {
     }
 }
 
-async fn log_in(desk: &Rc<Desk>, login: LoginCode, follow: Option<Arc<Follow>>) -> Result<Reply, Fault> {
+async fn log_in(
+    desk: &Rc<Desk>,
+    login: LoginCode,
+    follow: Option<Arc<Follow>>,
+    priority: Priority,
+) -> Result<Reply, Fault> {
     let app = login.app.clone();
-    let outcome = exchange(desk, login).await?;
+    let outcome = exchange(desk, login, priority).await?;
     if let Some(follow) = follow {
-        follow.run(desk, token_values(&follow, &outcome, &app)).await?;
+        follow.run(desk, token_values(&follow, &outcome, &app), priority).await?;
     }
     let generation = generation(desk, &outcome).await?;
     let subject = Subject { openid: &outcome.openid, appid: &app, session: outcome.session };

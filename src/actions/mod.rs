@@ -10,6 +10,7 @@ use crate::core::config::checked::Config;
 use crate::core::fault::{Backend, Fault};
 use crate::proto::reply::Reply;
 
+pub mod admit;
 pub mod call;
 pub mod desk;
 pub mod exchange;

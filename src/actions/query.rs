@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::actions::call::Call;
 use crate::actions::desk::Desk;
 use crate::actions::key::write_key;
-use crate::actions::load::{Copies, Wanted, load, read};
+use crate::actions::load::{Copies, Plain, Wanted, load, read};
 use crate::actions::params::bind;
 use crate::actions::{Action, Home, Outcome, later};
 use crate::backends::database::Page;
@@ -113,6 +113,7 @@ impl Read {
             page,
             home,
             copies: cached.copies,
+            priority: desk.priority(call.route),
         };
         let fields = fields(&call.request)?.map(Cow::into_owned);
         let desk = desk.clone();
@@ -125,10 +126,11 @@ impl Read {
     fn read(&self, desk: &Rc<Desk>, call: &Call<'_>, mut values: Vec<Value>) -> Outcome {
         let page = self.page(&mut values);
         let fields = fields(&call.request).map(|fields| fields.map(Cow::into_owned));
-        let (desk, query) = (desk.clone(), self.query.clone());
+        let plain = Plain { query: self.query.clone(), values, page, priority: desk.priority(call.route) };
+        let desk = desk.clone();
         later(Backend::Database, async move {
             let fields = fields?;
-            let answer = read(&desk, query, values, page).await?.ok_or(Fault::RowMissing)?;
+            let answer = read(&desk, plain).await?.ok_or(Fault::RowMissing)?;
             shape(&answer, fields.as_deref())
         })
     }

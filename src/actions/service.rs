@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::actions::{Action, Registry};
+use crate::core::admission::Priority;
 use crate::core::config::ConfigError;
 use crate::core::config::checked::{Auth, Config, Rate, Route};
 use crate::core::config::tls::ClientCertificates;
@@ -21,6 +22,7 @@ pub struct Service {
 }
 
 pub struct ServedRoute {
+    pub priority: Priority,
     pub auth: Auth,
     pub client_certificate: ClientCertificates,
     pub openid_rules: Vec<Rule>,
@@ -75,6 +77,7 @@ fn serve(id: RouteId, route: &Route, action: Box<dyn Action>) -> ServedRoute {
         numbered.map(|(rate, position)| Rule { id: RuleId::of_route(id, position), gcra: Gcra::new(rate) }).collect()
     };
     ServedRoute {
+        priority: route.priority,
         auth: route.auth,
         client_certificate: route.client_certificate,
         openid_rules: rules(&route.openid_limits, 0),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::actions::admit::Place;
 use crate::actions::call::Call;
 use crate::actions::desk::Desk;
 use crate::actions::invalidate::{Stale, invalidate};
@@ -14,6 +15,7 @@ use crate::actions::params::bind;
 use crate::actions::{Action, Home, Outcome, later};
 use crate::backends::database::{DatabaseAsk, IdempotencyKey, Replay, WriteAsk, Written};
 use crate::backends::lane::answered;
+use crate::core::admission::{Priority, Resource};
 use crate::core::bounds::IDEMPOTENCY_KEY_BYTES_MAX;
 use crate::core::cache::{SpaceId, Spaces};
 use crate::core::config::checked::{Config, Idempotency, Invalidation, KeyTemplate, Transaction, Value};
@@ -54,11 +56,12 @@ impl Follow {
     }
 
     /// Runs it with these values, in the order of its parameters.
-    pub async fn run(&self, desk: &Rc<Desk>, values: Vec<Value>) -> Result<(), Fault> {
-        let (stale, transaction) = (self.0.stale(&values), self.0.transaction.clone());
+    pub async fn run(&self, desk: &Rc<Desk>, values: Vec<Value>, priority: Priority) -> Result<(), Fault> {
+        let stale = self.0.stale(&values);
+        let order = Order { transaction: self.0.transaction.clone(), values, idempotency: None, priority };
         let carried = desk.clone();
         let work = async move {
-            write(&carried, transaction, values, None).await?;
+            write(&carried, order).await?;
             invalidate(&carried, stale).await;
             Ok(())
         };
@@ -70,13 +73,15 @@ impl Action for Write {
     fn call(&self, desk: &Rc<Desk>, mut call: Call<'_>) -> Result<Outcome, Fault> {
         let mut values = Vec::with_capacity(self.transaction.params.len());
         bind(&self.transaction.params, &mut call, &mut desk.json.borrow_mut(), &mut values)?;
-        let key = self.idempotency_key(&call, &values)?;
+        let idempotency = self.idempotency_key(&call, &values)?;
         let stale = self.stale(&values);
-        let (desk, transaction) = (desk.clone(), self.transaction.clone());
+        let (transaction, priority) = (self.transaction.clone(), desk.priority(call.route));
+        let order = Order { transaction, values, idempotency, priority };
+        let desk = desk.clone();
         let run = async move {
             let carried = desk.clone();
             let work = async move {
-                let written = write(&carried, transaction, values, key).await?;
+                let written = write(&carried, order).await?;
                 // Also for a repeat: the first try may be on its way round the shards still, and whoever reads after this
                 // answer must not read what was before the order.
                 invalidate(&carried, stale).await;
@@ -149,18 +154,27 @@ fn writer(name: &str, config: &Config) -> Result<Write, String> {
     Ok(Write { transaction: transaction.clone(), invalidates })
 }
 
-async fn write(
-    desk: &Desk,
+/// One run of a transaction.
+struct Order {
     transaction: Arc<Transaction>,
-    params: Vec<Value>,
+    values: Vec<Value>,
     idempotency: Option<IdempotencyKey>,
-) -> Result<Written, Fault> {
+    priority: Priority,
+}
+
+async fn write(desk: &Desk, order: Order) -> Result<Written, Fault> {
+    let Order { transaction, values: params, idempotency, priority } = order;
+    let place = Place::take(desk, Resource::Writes, priority)?;
     let lane = &desk.common.backends.database.writes;
     let answer = lane.ask(|reply| DatabaseAsk::Write(WriteAsk { transaction, params, idempotency, reply }));
     desk.count_ask(Backend::Database, &answer);
-    let written = answered(answer?).await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(full) => return place.give_back(Err(full)),
+    };
+    let written = answered(answer).await;
     desk.count_answer(Backend::Database);
-    written
+    place.give_back(written)
 }
 
 fn reply(written: Written) -> Reply {

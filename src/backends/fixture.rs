@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use crate::core::coding::CodingSet;
 use crate::core::config::checked::{
-    AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Http2, Idempotency, Kind, Level, Limiter,
-    Log, Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
+    AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
+    Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
+use crate::core::config::http2::Http2;
+use crate::core::config::overload::Overload;
 use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
 use crate::core::ids::AppId;
@@ -27,6 +29,7 @@ pub fn config(database: DatabaseUrl) -> Config {
             listen: Some(listen),
             shards: Shards::Count(1),
             connections_max: 1,
+            connections_per_ip_max: None,
             in_flight_max: 1,
             head_bytes_max: 1,
             target_bytes_max: 1,
@@ -36,10 +39,20 @@ pub fn config(database: DatabaseUrl) -> Config {
             body_timeout: LONG,
             idle_timeout: LONG,
             write_timeout: LONG,
+            peer_rate_min: 0,
             request_timeout: LONG,
+            drain_linger: Duration::ZERO,
             drain_timeout: LONG,
         },
         http2: Http2 { enabled: true, streams_max: 1, stream_window_bytes: 65_535, connection_window_bytes: 65_535 },
+        overload: Overload {
+            concurrency_min: 1,
+            read_wait: None,
+            write_wait: None,
+            wechat_wait: None,
+            lag_target: None,
+            retry_after_max: LONG,
+        },
         proxy_protocol: ProxyProtocol { mode: ProxyMode::Off, trusted: Vec::new() },
         tls: Tls {
             listen: None,

@@ -63,7 +63,7 @@ pub fn serve(config: Arc<Config>, hangup: Hangup, started: impl FnOnce(&Serving)
             access.reopen();
         }
     });
-    signals.then_abort();
+    signals.then_hurry(node.control());
     drop(watchdog);
     let drained = node.drain();
     ops.stop();

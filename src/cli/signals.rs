@@ -1,10 +1,14 @@
-//! SIGTERM and SIGINT: the first asks for a drain, the second ends the process. SIGHUP: files are opened again.
+//! SIGTERM and SIGINT: the first asks for a drain, the next ends its lingering, another one the process. SIGHUP: files are
+//! opened again.
 //! Never here: work inside a signal handler.
 
 use std::io;
+use std::sync::Arc;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use crate::shards::control::{Control, Phase};
 
 /// The signals of a server, caught from now on.
 pub struct Caught(Signals);
@@ -37,12 +41,16 @@ impl Caught {
         }
     }
 
-    /// From now on a further one ends the process at once, for the operator who does not want to wait.
-    pub fn then_abort(mut self) {
+    /// From now on a further one hurries, for the operator who does not want to wait: the node stops lingering, and if it
+    /// does not linger the process ends at once.
+    pub fn then_hurry(mut self, control: Arc<Control>) {
         // Ends with the process: a drain that completes exits first.
         std::thread::spawn(move || {
-            if self.0.forever().any(|signal| signal != SIGHUP) {
-                std::process::exit(130);
+            for _ in self.0.forever().filter(|signal| *signal != SIGHUP) {
+                if control.phase() > Phase::Lingering {
+                    std::process::exit(130);
+                }
+                control.advance(Phase::Draining);
             }
         });
     }

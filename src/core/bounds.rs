@@ -36,9 +36,22 @@ pub const CHUNK_LINE_BYTES_MAX: usize = 256;
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 4 * 1024;
 /// Trailer section after a chunked body; read and dropped.
 pub const TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// What the kernel keeps of a client's bytes that we do not take, and about as much of memory. By itself it would go up to 6 MiB,
+/// which 20,000 clients fill. A window of 128 KiB carries 2.5 MB/s over 50 ms: a body of 1 MiB in half a second.
+pub const KERNEL_RECV_BYTES: usize = 128 * 1024;
+const _: () = assert!(KERNEL_RECV_BYTES >= 4 * RECV_BUF_BYTES, "a receive must not find the window closed every time");
+/// What the kernel keeps of an answer that its client does not take. By itself it would go up to 4 MiB. 256 KiB carry 5 MB/s
+/// over 50 ms.
+pub const KERNEL_SEND_BYTES: usize = 256 * 1024;
 /// Answers are collected up to this size before a send, so that one pipelining client cannot grow the buffer; after it the
 /// connection gives way until the next turn. Some 170 small answers: 0.2 ms of a shard, far below what a waiter notices.
 pub const SEND_BUF_BYTES: usize = 32 * 1024;
+/// Requests that one shard refuses a second because it is late. A refusal costs some 5 µs, receive and send included: so many
+/// are a tenth of the shard's time, and the rest is left for whom it serves.
+pub const SHEDS_PER_SECOND_MAX: u64 = 20_000;
+/// Descriptors that no client gets, beside one for each connection to WeChat: rings, doors, databases, logs, and the pages of
+/// the ops plane, whose server knows no rest when it runs out of them.
+pub const FILES_RESERVED: usize = 128;
 /// Slots that openids hash into; shards own ranges of them. Far more than shards, so that ranges differ by <2 % at 64 shards.
 pub const VIRTUAL_SHARDS: usize = 4096;
 /// Shards on one node: as many as a large two-socket host has cores to give.
@@ -203,11 +216,11 @@ pub const TLS_TICKET_KEYS_MAX: usize = 8;
 /// Longest ticket looked at. Ours have about 200 bytes.
 pub const TLS_TICKET_BYTES_MAX: usize = 4 * 1024;
 /// Longest body that is compressed in one go; a longer one goes in pieces of this size, between which others are served.
-/// At the slowest level, br 5, it takes 0.8 ms of the shard.
-pub const COMPRESS_AT_ONCE_BYTES_MAX: usize = 64 * 1024;
+/// At the slowest level, br 5, it takes 0.9 ms of the shard; docs/perf.md.
+pub const COMPRESS_AT_ONCE_BYTES_MAX: usize = 48 * 1024;
 /// What compressing must save, or the answer stays as it is: the fields that tell of a coding take about as much.
 pub const COMPRESS_GAIN_BYTES_MIN: usize = 64;
-/// Answers compressed in pieces at a time, per shard; one more goes uncompressed. Each holds tables of 0.3 to 1.5 MiB.
+/// Answers compressed in pieces at a time, per shard; one more goes uncompressed. Each holds tables: gzip 0.3, zstd 1.2, br 1.5 MiB.
 pub const COMPRESS_STREAMS_MAX: usize = 32;
 /// Window of zstd and br answers that go in pieces, as a power of two: 256 KiB remember enough of a list of rows.
 pub const COMPRESS_WINDOW_LOG: u32 = 18;

@@ -120,7 +120,10 @@ pub enum Fault {
     Busy(Backend),
     /// The gateway is at a bound of its own.
     Overloaded,
-    Draining,
+    /// Not all can be served in time, and this request was among those that matter less.
+    Shed {
+        wait: Duration,
+    },
     /// The backend did not answer within the deadline.
     Timeout(Backend),
     VersionUnsupported,
@@ -180,7 +183,7 @@ impl Fault {
             Self::BackendRefused { .. } => (502, 0, Operator, Never),
             Self::Busy(_) => (503, 0, Peer, After(SOON)),
             Self::Overloaded => (503, 1, Gateway, After(SOON)),
-            Self::Draining => (503, 2, Gateway, After(SOON)),
+            Self::Shed { wait } => (503, 3, Gateway, After(*wait)),
             Self::Timeout(_) => (504, 0, Peer, After(SOON)),
             Self::VersionUnsupported => (505, 0, Client, Never),
         };
@@ -203,7 +206,6 @@ impl Fault {
                 | Self::MethodUnknown
                 | Self::TransferCodingUnknown
                 | Self::ExpectationUnknown
-                | Self::Draining
                 | Self::VersionUnsupported
         )
     }
@@ -249,7 +251,7 @@ impl fmt::Display for Fault {
             Self::BackendRefused { backend, code } => write!(out, "{} refused with code {code}", backend.name()),
             Self::Busy(backend) => write!(out, "{} busy: retry later", backend.name()),
             Self::Overloaded => out.write_str("server at its limit: retry later"),
-            Self::Draining => out.write_str("server is shutting down: retry"),
+            Self::Shed { .. } => out.write_str("server is overloaded: retry later"),
             Self::Timeout(backend) => write!(out, "{} did not answer in time", backend.name()),
             Self::VersionUnsupported => out.write_str("HTTP version not supported: use HTTP/1.1"),
         }

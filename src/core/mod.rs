@@ -1,6 +1,7 @@
 //! Decisions: configuration, bounds, identities, faults, routes, tokens, limits, caches, the ledger.
 //! Never here: I/O, clocks, runtimes. Time is an argument.
 
+pub mod admission;
 pub mod bounds;
 pub mod cache;
 pub mod coding;
@@ -19,6 +20,7 @@ pub mod mask;
 pub mod method;
 pub mod network;
 pub mod owner;
+pub mod pace;
 pub mod routes;
 pub mod session;
 pub mod time;

@@ -39,11 +39,16 @@ impl Doorbell {
         // Pairs with the fence in `park`: either we see `parked`, or the shard's last look sees our message.
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Relaxed) && self.parked.swap(false, Ordering::AcqRel) {
-            let one = 1u64;
-            // SAFETY: writes eight bytes from a local variable to a descriptor that we own.
-            let written = unsafe { libc::write(self.eventfd.as_raw_fd(), (&raw const one).cast(), 8) };
-            debug_assert_eq!(written, 8, "an eventfd takes a one unless its count is near 2^64");
+            self.strike();
         }
+    }
+
+    /// Rings whether anybody sleeps or not.
+    pub(super) fn strike(&self) {
+        let one = 1u64;
+        // SAFETY: writes eight bytes from a local variable to a descriptor that we own.
+        let written = unsafe { libc::write(self.eventfd.as_raw_fd(), (&raw const one).cast(), 8) };
+        debug_assert_eq!(written, 8, "an eventfd takes a one unless its count is near 2^64");
     }
 
     /// As [`Doorbell::ring`]; on a shard's own thread at the end of its turn, so that a whole batch of messages costs one wake.

@@ -15,6 +15,7 @@ use crate::core::time::Tick;
 use super::bufs::BufPool;
 use super::clock::{Clock, ClockZero};
 use super::doorbell::Doorbell;
+use super::lag::Lag;
 use super::listener::Listener;
 use super::ring::{Completion, Op, Ring};
 use super::slots::{Key, Slots};
@@ -38,6 +39,8 @@ pub trait Hooks {
     fn receive(&self);
     /// Whether `receive` would find something.
     fn has_mail(&self) -> bool;
+    /// Something that became ready `lag` ago has its turn now.
+    fn lagged(&self, lag: Duration, now: Tick);
     /// The turn is over and took from `began` to `ended`.
     fn turn_ended(&self, began: Tick, ended: Tick);
 }
@@ -56,6 +59,7 @@ pub(super) struct Inner {
     pub listeners: RefCell<Slots<Listener>>,
     pub timers: RefCell<Timers>,
     pub tasks: Tasks,
+    pub lag: Lag,
     pub clock: Clock,
     pub doorbell: Arc<Doorbell>,
     /// Sockets to look at when the tasks of this turn have run.
@@ -84,6 +88,7 @@ impl Driver {
             listeners: RefCell::new(Slots::new(LISTENERS_MAX)),
             timers: RefCell::new(Timers::new()),
             tasks: Tasks::new(limits.sockets_max + limits.background_tasks_max, doorbell.clone()),
+            lag: Lag::new()?,
             clock: Clock::new(zero),
             doorbell,
             touched: RefCell::default(),
@@ -185,6 +190,7 @@ impl Driver {
     /// of its executor, because an executor that decides when the driver may run also decides how late a wake arrives.
     pub fn run(&self, hooks: &impl Hooks) {
         self.inner.watch_doorbell();
+        self.inner.watch_mark();
         Doorbell::defer_rings();
         let mut scratch = Scratch::default();
         while !self.inner.stopping.get() {
@@ -194,6 +200,7 @@ impl Driver {
         }
         // Doors and tasks hold this driver: without this nobody would ever be freed.
         self.inner.listeners.replace(Slots::new(LISTENERS_MAX));
+        self.inner.refuse_accepted(&mut scratch.completions);
         self.inner.tasks.clear();
         Doorbell::stop_deferring();
     }
@@ -223,9 +230,13 @@ impl Inner {
                 ring.reap(&mut scratch.completions);
             }
         }
+        self.lag.put_when_due(began);
         let mut worked = !scratch.completions.is_empty();
         for completion in scratch.completions.drain(..) {
-            self.complete(completion);
+            match completion.op {
+                Op::Mark => self.mark_came_out(hooks, completion),
+                _ => self.complete(completion),
+            }
         }
         self.fire_timers(began);
         self.tasks.collect_woken();
@@ -249,7 +260,17 @@ impl Inner {
             Op::Writable => self.writable(completion),
             Op::Doorbell if !completion.more => self.watch_doorbell(),
             // The cancelled operation reports by itself; who rang has left his message elsewhere.
-            Op::Cancel | Op::Doorbell => {}
+            Op::Cancel | Op::Doorbell | Op::Mark => {}
+        }
+    }
+
+    fn mark_came_out(&self, hooks: &impl Hooks, completion: Completion) {
+        let now = self.clock.refresh_tick();
+        if let Some(lag) = self.lag.came_out(now) {
+            hooks.lagged(lag, now);
+        }
+        if !completion.more {
+            self.watch_mark();
         }
     }
 
@@ -272,10 +293,20 @@ impl Inner {
     fn socket_due(&self, key: Key, asked: Tick, now: Tick) {
         let check = self.with_socket(key, |socket| (socket.check_deadline(asked, now), socket.owner));
         match check {
-            Some((DeadlineCheck::AskAgain(at), _)) => self.timers.borrow_mut().add(at, Due::Socket(key)),
+            Some((DeadlineCheck::AskAgain(at), _)) => self.arm(at, key),
             Some((DeadlineCheck::Passed, Owner::Task(task) | Owner::Leaving(task))) => self.tasks.make_ready(task),
             Some((DeadlineCheck::Passed, Owner::Lingering | Owner::Closing)) => self.close_now(key),
             Some((DeadlineCheck::None, _)) | None => {}
+        }
+    }
+
+    /// Puts the deadline of a socket on the heap.
+    pub fn arm(&self, at: Tick, key: Key) {
+        let mut timers = self.timers.borrow_mut();
+        timers.add(at, Due::Socket(key));
+        if timers.is_stale(self.sockets.borrow().len() + self.listeners.borrow().len()) {
+            let mut sockets = self.sockets.borrow_mut();
+            timers.sweep(|at, key| sockets.get_mut(key).is_some_and(|socket| socket.timer_at == Some(at)));
         }
     }
 

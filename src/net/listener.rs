@@ -10,6 +10,8 @@ use std::time::Duration;
 use io_uring::{opcode, types};
 use socket2::{Domain, Socket, Type};
 
+use crate::core::bounds;
+
 use super::driver::{Driver, Inner};
 use super::ring::{Completion, Op, user_data};
 use super::slots::Key;
@@ -40,7 +42,8 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 pub struct ListenerKey(Key);
 
-/// Opens a listening socket that others may share (`SO_REUSEPORT`), with `TCP_NODELAY` for everything accepted.
+/// Opens a listening socket that others may share (`SO_REUSEPORT`), with `TCP_NODELAY` and bounded buffers for everything
+/// accepted.
 ///
 /// # Errors
 /// The address is taken by another user, not ours, or privileged.
@@ -49,6 +52,9 @@ pub fn open(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_tcp_nodelay(true)?;
+    // Before `listen`: connections inherit both, and the window that the handshake announces depends on the first.
+    socket.set_recv_buffer_size(bounds::KERNEL_RECV_BYTES)?;
+    socket.set_send_buffer_size(bounds::KERNEL_SEND_BYTES)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -113,6 +119,17 @@ impl Inner {
         if !completion.more {
             self.accept_ended(key, completion.result);
         }
+    }
+
+    /// Closes connections that were accepted in the last turn, when no door is left to hand them over.
+    pub(super) fn refuse_accepted(&self, completions: &mut Vec<Completion>) {
+        let mut ring = self.ring.borrow_mut();
+        ring.enter();
+        ring.reap(completions);
+        drop(ring);
+        // Without its door `accepted` drops the descriptor. Whatever else completed belongs to a socket that ends with the
+        // driver.
+        completions.drain(..).filter(|completion| completion.op == Op::Accept).for_each(|last| self.accepted(last));
     }
 
     /// The multishot accept has ended: by an error, by our cancel, or because the completion queue was full.

@@ -6,6 +6,8 @@ pub mod clock;
 pub mod doorbell;
 pub mod driver;
 pub mod entropy;
+pub mod files;
+mod lag;
 pub mod listener;
 mod park;
 pub mod probe;

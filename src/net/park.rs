@@ -24,6 +24,7 @@ impl Inner {
             let next = self.timers.borrow().next();
             let wait = next.map(|at| at.since(self.clock.refresh_tick()));
             self.ring.borrow_mut().wait(wait);
+            self.lag.rested(self.clock.refresh_tick());
         }
         doorbell.unpark();
     }

@@ -24,6 +24,8 @@ pub(super) enum Op {
     Writable = 3,
     Cancel = 4,
     Doorbell = 5,
+    /// Of `lag`.
+    Mark = 6,
 }
 
 /// A completion, decoded.
@@ -140,6 +142,7 @@ fn decode(entry: &cqueue::Entry) -> Completion {
         3 => Op::Writable,
         4 => Op::Cancel,
         5 => Op::Doorbell,
+        6 => Op::Mark,
         other => unreachable!("we never queue operation {other}"),
     };
     Completion {

@@ -21,14 +21,13 @@ use super::driver::Inner;
 use super::ring::Op;
 use super::slots::Key;
 use super::sockets::{End, Owner, Receive, Socket, Writable};
-use super::timers::Due;
 
 /// How long a closed connection is read on, so that a reset does not overtake our last answer (RFC 9112 §9.6).
 const LINGER: Duration = Duration::from_secs(1);
 
 pub struct Stream {
     inner: Rc<Inner>,
-    key: Key,
+    pub(super) key: Key,
 }
 
 /// Received bytes, mutable for parsing in place.
@@ -80,7 +79,7 @@ impl Stream {
     pub fn set_deadline(&self, deadline: Option<Tick>) {
         let arm = self.inner.with_socket(self.key, |socket| socket.set_deadline(deadline)).flatten();
         if let Some(at) = arm {
-            self.inner.timers.borrow_mut().add(at, Due::Socket(self.key));
+            self.inner.arm(at, self.key);
         }
     }
 

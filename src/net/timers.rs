@@ -1,5 +1,5 @@
 //! Deadlines of one shard: a heap of instants, checked lazily against what their owner wants by now.
-//! Never here: a reading of a clock.
+//! Never here: a reading of a clock, a heap that grows with connections that are gone.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,6 +11,9 @@ use super::slots::{Key, Slots};
 
 /// Sleeping background tasks per shard: housekeeping and pauses, a handful each.
 const SLEEPERS_MAX: usize = 1024;
+
+/// Entries kept beside twice as many as owners may have: below this a sweep is not worth its walk.
+const STALE_ENTRIES: usize = 4096;
 
 /// What to do when an instant has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +39,28 @@ impl Timers {
 
     pub fn add(&mut self, at: Tick, due: Due) {
         self.heap.push(Reverse((at, due)));
+    }
+
+    /// Entries, stale ones included.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether most entries must be stale when `owners` sockets and doors have at most one each that counts: a closed
+    /// connection leaves its entry behind, and 20,000 a second for 75 s would be 1.5 million of them.
+    pub fn is_stale(&self, owners: usize) -> bool {
+        self.len() > 2 * (owners + self.sleepers.len()) + STALE_ENTRIES
+    }
+
+    /// Drops every entry of a socket that `counts` says nobody waits for. Each entry is walked over once for every other
+    /// one that was added, so an addition still costs a constant.
+    pub fn sweep(&mut self, mut counts: impl FnMut(Tick, Key) -> bool) {
+        let sleepers = &mut self.sleepers;
+        self.heap.retain(|Reverse((at, due))| match *due {
+            Due::Socket(key) => counts(*at, key),
+            Due::Sleeper(key) => sleepers.get_mut(key).is_some(),
+            Due::Accept(_) => true,
+        });
     }
 
     /// The next instant at which something may be due.
@@ -67,6 +92,22 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_of_the_gone_are_swept_and_the_others_stay() {
+        let mut timers = Timers::new();
+        let sleeper = timers.sleep(Tick(30), Waker::noop()).unwrap();
+        timers.add(Tick(31), Due::Accept(sleeper));
+        for socket in 0..STALE_ENTRIES as u64 + 2 {
+            assert!(!timers.is_stale(1), "{socket}");
+            timers.add(Tick(100 + socket), Due::Socket(Key::unpack(socket)));
+        }
+        assert!(timers.is_stale(0) && !timers.is_stale(1));
+        timers.sweep(|at, key| (at, key) == (Tick(107), Key::unpack(7)));
+        let left: Vec<_> = std::iter::from_fn(|| timers.pop_due(Tick(u64::MAX))).collect();
+        let expect = [Due::Sleeper(sleeper), Due::Accept(sleeper), Due::Socket(Key::unpack(7))];
+        assert_eq!(left.iter().map(|(_, due)| *due).collect::<Vec<_>>(), expect);
+    }
 
     #[test]
     fn instants_come_in_order_and_not_before_their_time() {

@@ -9,7 +9,7 @@ use crate::core::bounds::SEND_BUF_BYTES;
 use crate::core::fault::Fault;
 use crate::core::hash::KeyHash;
 use crate::core::ids::RequestId;
-
+use crate::core::pace::{Demand, Pace};
 use crate::net::stream::SendError;
 use crate::net::transport::Transport;
 use crate::proto::http1::{
@@ -152,8 +152,33 @@ impl Answers {
         self.owed = None;
     }
 
+    /// Sends what is collected, to a client that takes it fast enough.
+    ///
+    /// # Errors
+    /// The connection is broken, or the client too slow.
+    pub async fn flush(&mut self, transport: &mut Transport) -> Result<(), SendError> {
+        if self.flush_now(transport)? {
+            return Ok(());
+        }
+        // Boxed: idle connections do not pay for it.
+        Box::pin(self.flush_slowly(transport)).await
+    }
+
+    async fn flush_slowly(&mut self, transport: &mut Transport) -> Result<(), SendError> {
+        let desk = self.desk.clone();
+        let demand = Demand::of_answers(&desk.common.service.config.server);
+        let pace = Pace::begin(demand, self.sent, desk.tick());
+        loop {
+            transport.set_deadline(Some(pace.due(demand, self.sent, desk.tick())));
+            transport.writable().await?;
+            if self.flush_now(transport)? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Sends what the socket takes without waiting. True when everything has left.
-    pub fn flush_now(&mut self, transport: &mut Transport) -> Result<bool, SendError> {
+    fn flush_now(&mut self, transport: &mut Transport) -> Result<bool, SendError> {
         if self.out.is_empty() && !transport.has_unsent() {
             return Ok(true);
         }

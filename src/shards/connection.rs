@@ -12,6 +12,7 @@ use crate::actions::{Outcome, Pending};
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::RequestId;
 use crate::core::ledger::CloseReason;
+use crate::core::pace::{Demand, Pace};
 use crate::net::driver::yield_once;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError};
@@ -41,6 +42,8 @@ pub struct Conversation {
     origin: Origin,
     /// Bytes of the present request so far.
     bytes_in: usize,
+    /// Of the body that is being received.
+    pace: Pace,
     /// Bytes at hand behind the present request.
     behind: usize,
     /// Answers since the shard drains.
@@ -92,6 +95,7 @@ impl Conversation {
             awaiting,
             origin,
             bytes_in: 0,
+            pace: Pace::default(),
             behind: 0,
             last_answers: 0,
             streak: Streak::default(),
@@ -260,18 +264,22 @@ impl Conversation {
         let config = &self.desk.common.service.config.server;
         let deadline = self.desk.tick().after(config.request_timeout);
         self.transport.set_deadline(Some(deadline));
-        let result = poll_fn(|cx| match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
-            Ok(Poll::Ready(result)) => Poll::Ready(result),
-            Err(panicked) => Poll::Ready(Err(panicked)),
-            Ok(Poll::Pending) if self.transport.timed_out() && self.desk.tick() >= deadline => {
-                Poll::Ready(Err(Fault::Timeout(backend)))
+        let waits_on = &self.desk.front.waits_on;
+        let result = poll_fn(|cx| {
+            waits_on.set(backend);
+            match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
+                Ok(Poll::Ready(result)) => Poll::Ready(result),
+                Err(panicked) => Poll::Ready(Err(panicked)),
+                Ok(Poll::Pending) if self.transport.timed_out() && self.desk.tick() >= deadline => {
+                    Poll::Ready(Err(Fault::Timeout(waits_on.get())))
+                }
+                Ok(Poll::Pending) => Poll::Pending,
             }
-            Ok(Poll::Pending) => Poll::Pending,
         })
         .await;
         drop(room);
-        if matches!(result, Err(Fault::Timeout(_))) {
-            self.desk.ledger.lane(backend).timeouts.one();
+        if let Err(Fault::Timeout(backend)) = &result {
+            self.desk.ledger.lane(*backend).timeouts.one();
         }
         self.answered(result)
     }
@@ -342,14 +350,8 @@ impl Conversation {
         .await
     }
 
-    /// Sends what is collected. The deadline starts afresh whenever the client has made room.
     async fn flush(&mut self) -> Result<(), SendError> {
-        while !self.answers.flush_now(&mut self.transport)? {
-            let wait = self.desk.common.service.config.server.write_timeout;
-            self.transport.set_deadline(Some(self.desk.tick().after(wait)));
-            self.transport.writable().await?;
-        }
-        Ok(())
+        self.answers.flush(&mut self.transport).await
     }
 
     /// The deadline has passed without a byte.
@@ -369,22 +371,26 @@ impl Conversation {
         }
     }
 
-    /// A head has one deadline from its first byte on; a body and silence between requests start afresh.
+    /// A head has one deadline from its first byte on; silence between requests starts afresh; a body has to keep pace.
     fn await_next(&mut self, awaiting: Awaiting) {
         let was = std::mem::replace(&mut self.awaiting, awaiting);
+        if was != Awaiting::Body {
+            let demand = Demand::of_bodies(&self.desk.common.service.config.server);
+            self.pace = Pace::begin(demand, self.bytes_in, self.desk.tick());
+        }
         if (was, awaiting) != (Awaiting::Head, Awaiting::Head) {
             self.set_read_deadline();
         }
     }
 
     fn set_read_deadline(&self) {
-        let server = &self.desk.common.service.config.server;
-        let wait = match self.awaiting {
-            Awaiting::Request if self.desk.front.draining.get() => server.idle_timeout.min(LAST_WAIT),
-            Awaiting::Request => server.idle_timeout,
-            Awaiting::Head => server.head_timeout,
-            Awaiting::Body => server.body_timeout,
+        let (server, now) = (&self.desk.common.service.config.server, self.desk.tick());
+        let deadline = match self.awaiting {
+            Awaiting::Request if self.desk.front.draining.get() => now.after(server.idle_timeout.min(LAST_WAIT)),
+            Awaiting::Request => now.after(server.idle_timeout),
+            Awaiting::Head => now.after(server.head_timeout),
+            Awaiting::Body => self.pace.due(Demand::of_bodies(server), self.bytes_in, now),
         };
-        self.transport.set_deadline(Some(self.desk.tick().after(wait)));
+        self.transport.set_deadline(Some(deadline));
     }
 }

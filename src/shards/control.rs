@@ -1,4 +1,4 @@
-//! The node's word to its shards: serve, drain, stop. And theirs to the node: drained.
+//! The node's word to its shards: serve, linger, drain, stop. And theirs to the node: drained.
 //! Never here: a shard that leaves while another may still ask it.
 
 use std::sync::Arc;
@@ -10,10 +10,12 @@ use crate::net::doorbell::Doorbell;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     Serving = 0,
+    /// Serves as before, but is not ready any more: whoever sends clients here has time to notice.
+    Lingering = 1,
     /// No new connections; what runs is finished.
-    Draining = 1,
+    Draining = 2,
     /// Leave now, whatever still runs.
-    Stopped = 2,
+    Stopped = 3,
 }
 
 #[derive(Debug)]
@@ -34,7 +36,8 @@ impl Control {
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Serving,
-            1 => Phase::Draining,
+            1 => Phase::Lingering,
+            2 => Phase::Draining,
             _ => Phase::Stopped,
         }
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::actions::desk::Common;
 use crate::actions::service::Service;
 use crate::backends::threads::BackendThreads;
 use crate::backends::{self, StartError};
+use crate::core::bounds;
 use crate::core::config::ConfigError;
 use crate::core::config::checked::Config;
 use crate::core::config::tls::Protocol;
@@ -22,7 +24,7 @@ use crate::core::hash::KeyHasher;
 use crate::core::ids::ShardId;
 use crate::core::ledger::ShardLedger;
 use crate::core::ledger::access::AccessRecord;
-use crate::core::limit::IpTable;
+use crate::core::limit::{IpTable, Seats};
 use crate::core::login_codes::CodeHasher;
 use crate::core::mask::OpenIdMask;
 use crate::core::owner::OwnerMap;
@@ -30,6 +32,7 @@ use crate::core::token::keys::KeyRing;
 use crate::net::clock::{Clock, ClockZero};
 use crate::net::doorbell::Doorbell;
 use crate::net::entropy::{random, random_u64};
+use crate::net::files::descriptors_max;
 use crate::net::listener;
 use crate::net::tls::keeper::{Keeper, Watcher};
 
@@ -48,6 +51,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 /// A running node. Dropping it without `drain` stops the shards where they are.
 pub struct Node {
     doors: Vec<(DoorKind, SocketAddr)>,
+    drain_linger: Duration,
     drain_timeout: Duration,
     control: Arc<Control>,
     ledgers: Vec<Arc<ShardLedger>>,
@@ -107,6 +111,7 @@ impl Node {
         let zero = ClockZero::now();
         let mut node = Self {
             doors: doors.iter().map(|door| (door.kind, door.addr)).collect(),
+            drain_linger: config.server.drain_linger,
             drain_timeout: config.server.drain_timeout,
             control: Arc::new(Control::new(Vec::new())),
             ledgers: Vec::new(),
@@ -172,14 +177,20 @@ impl Node {
         self.control.clone()
     }
 
-    /// Stops accepting, finishes what runs, closes idle connections; cuts off what is left when the time is up.
+    /// Says that it is not ready and serves on for a while; then stops accepting, finishes what runs, closes idle
+    /// connections; cuts off what is left when the time is up.
     pub fn drain(mut self) -> Drained {
-        self.control.advance(Phase::Draining);
         let clock = Clock::new(self.zero);
-        let until = clock.now().tick.after(self.drain_timeout);
-        while self.control.busy() > 0 && clock.refresh_tick() < until {
-            std::thread::park_timeout(DRAIN_LOOK);
-        }
+        let began = clock.now().tick;
+        let wait = |wait: Duration, on: &dyn Fn() -> bool| {
+            while on() && clock.refresh_tick() < began.after(wait) {
+                std::thread::park_timeout(DRAIN_LOOK);
+            }
+        };
+        self.control.advance(Phase::Lingering);
+        wait(self.drain_linger, &|| self.control.phase() == Phase::Lingering);
+        self.control.advance(Phase::Draining);
+        wait(self.drain_timeout, &|| self.control.busy() > 0);
         let busy = self.control.busy();
         self.stop();
         if busy == 0 { Drained::Whole } else { Drained::CutOff { shards: busy } }
@@ -300,6 +311,8 @@ fn common(service: Service, backends: backends::Backends, shards: usize) -> Comm
     Common {
         owners: OwnerMap::new(shards as u16, hasher.clone()),
         ips: IpTable::new(config.limiter.ips_max),
+        seats: config.server.connections_per_ip_max.map(|max| Seats::new(config.limiter.ips_max, max)),
+        files_max: files_max(config),
         keys: KeyRing::new(&config.token),
         codes: CodeHasher::new(&random()),
         mask: OpenIdMask::new(&random::<32>()),
@@ -308,6 +321,13 @@ fn common(service: Service, backends: backends::Backends, shards: usize) -> Comm
         backends,
         service,
     }
+}
+
+/// The lowest descriptor is always the next: one that is this high says that so many are taken.
+fn files_max(config: &Config) -> RawFd {
+    let all = descriptors_max();
+    let reserved = bounds::FILES_RESERVED + config.wechat.connections_max;
+    all - RawFd::try_from(reserved).unwrap_or(RawFd::MAX).min(all / 2)
 }
 
 fn await_shards(started: &Receiver<io::Result<()>>, count: usize) -> Result<(), NodeError> {

@@ -1,18 +1,26 @@
-//! The way of a request, top to bottom: address limit → route → token → owner shard (openid limits) → action.
+//! The way of a request, top to bottom: address limit → route → is the shard in time → token → owner shard (openid limits) → action.
 //! Never here: bytes, sockets, SQL. A guard either lets pass or answers.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+
+use crate::actions::admit::shed;
 use crate::actions::call::{Call, Held};
 use crate::actions::desk::Desk;
 use crate::actions::service::{ServedRoute, Service};
 use crate::actions::{Home, Outcome};
+use crate::core::admission::Priority;
 use crate::core::config::checked::Auth;
 use crate::core::config::tls::ClientCertificates;
 use crate::core::fault::{Backend, Fault, LimitState};
 use crate::core::hash::KeyHash;
 use crate::core::ids::{RequestId, RouteId, ShardId};
+use crate::core::ledger::refusals::Short;
 use crate::core::limit::Rule;
 use crate::core::method::Method;
 use crate::core::routes::{Found, PathParams};
@@ -25,6 +33,7 @@ use super::door::DoorKind;
 use super::guard::{guard, guard_pending};
 use super::incoming::decoded;
 use super::redirect;
+use super::stage::Stage;
 
 /// What the books want to know of a request beside its answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,11 +85,7 @@ enum Place {
 pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
     if let Err(fault) = admit_ip(desk, from.ip, &service.ip_rules) {
-        // Only so that a page can read why.
-        if let Ok((id, _)) = find(service, &request) {
-            tag.origin = cors::admitted(service, id, &request);
-            tag.route = Some(id);
-        }
+        tag_early(service, from, &request, tag);
         return Err(fault);
     }
     if from.door == DoorKind::Redirect {
@@ -98,6 +103,7 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
     if route.client_certificate == ClientCertificates::Required && from.proof == Proof::Nothing {
         return Err(Fault::ClientCertificateMissing);
     }
+    keep_time(desk, route.priority)?;
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
         return call(desk, Call { request, path: &params, caller: None, route: id });
@@ -111,6 +117,16 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
         }
         Place::LimitThere => Ok(limit_there(desk, Held::of(&request), caller, user, id)),
         Place::AllThere => Ok(send_there(desk, Held::of(&request), Errand { caller, user, route: id, id: from.id })),
+    }
+}
+
+/// Finds out which page asks, only so that it can read why it is refused.
+fn tag_early(service: &Service, from: Arrival, request: &Request<'_>, tag: &mut Tag) {
+    if from.door != DoorKind::Redirect
+        && let Ok((id, _)) = find(service, request)
+    {
+        tag.route = Some(id);
+        tag.origin = cors::admitted(service, id, request);
     }
 }
 
@@ -137,6 +153,12 @@ fn admit_ip(desk: &Desk, ip: KeyHash, rules: &[Rule]) -> Result<(), Fault> {
             Err(Fault::RateLimited(state))
         }
     }
+}
+
+/// A shard that is late refuses what matters less, before anything costly is done for it.
+fn keep_time(desk: &Desk, priority: Priority) -> Result<(), Fault> {
+    let sheds = desk.admission.borrow_mut().pressure.sheds(priority, desk.tick());
+    if sheds { Err(shed(desk, Short::Time, priority)) } else { Ok(()) }
 }
 
 fn find<'r, 'p>(service: &'r Service, request: &Request<'p>) -> Result<(RouteId, PathParams<'r, 'p>), Fault> {
@@ -237,10 +259,21 @@ fn limit_there(desk: &Rc<Desk>, mut held: Held, caller: Arc<Caller>, user: User,
             asked.await??;
             match held.with(|request| act(&desk, request, &caller, id))? {
                 Outcome::Now(reply) => Ok(reply),
-                Outcome::Later(_, pending) => pending.await,
+                Outcome::Later(backend, pending) => waiting(&desk, || backend, pending).await,
             }
         }),
     )
+}
+
+/// Waits, and tells whoever polls what for.
+async fn waiting<T>(desk: &Desk, backend: impl Fn() -> Backend, pending: impl Future<Output = T> + Unpin) -> T {
+    let mut pending = pending;
+    poll_fn(|cx| {
+        let polled = pending.poll_unpin(cx);
+        desk.front.waits_on.set(backend());
+        polled
+    })
+    .await
 }
 
 /// What a request needs on its user's shard.
@@ -253,23 +286,30 @@ struct Errand {
 
 /// The whole request goes to the owner, the reply comes back.
 fn send_there(desk: &Rc<Desk>, held: Held, errand: Errand) -> Outcome {
-    let desk = desk.clone();
+    let (desk, stage) = (desk.clone(), Stage::new());
     Outcome::Later(
         Backend::Owner,
         Box::pin(async move {
-            let asked = desk.ask(errand.user.owner, move |owner, reply| {
+            let (here, there) = (stage.clone(), stage);
+            let asked = desk.ask(errand.user.owner, move |owner, mut reply| {
                 let worker = owner.clone();
                 // If the table of tasks is full the reply is dropped with the task, which tells the asker.
                 owner.driver.spawn(async move {
-                    let _ = reply.send(run_errand(&worker, held, errand).await);
+                    let work = pin!(run_errand(&worker, held, errand, &there));
+                    // Given up with its asker, as it would be here: what must not be is carried out by a task of its own.
+                    let done = match select(work, reply.cancellation()).await {
+                        Either::Left((done, _)) => done,
+                        Either::Right(_) => return,
+                    };
+                    let _ = reply.send(done);
                 });
             });
-            asked.await?
+            waiting(&desk, || here.waits_on(), pin!(asked)).await?
         }),
     )
 }
 
-async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand) -> Result<Reply, Fault> {
+async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand, stage: &Stage) -> Result<Reply, Fault> {
     let Errand { caller, user, route, id } = errand;
     let rules = &owner.common.service.routes[usize::from(route.0)].openid_rules;
     let outcome = guard(owner, id, || {
@@ -278,7 +318,10 @@ async fn run_errand(owner: &Rc<Desk>, mut held: Held, errand: Errand) -> Result<
     })?;
     match outcome {
         Outcome::Now(reply) => Ok(reply),
-        Outcome::Later(_, pending) => guard_pending(owner, id, pending).await,
+        Outcome::Later(backend, pending) => {
+            stage.reach(backend);
+            guard_pending(owner, id, pending).await
+        }
     }
 }
 

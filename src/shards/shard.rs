@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use ahash::RandomState;
 use crossbeam::channel::Sender;
+use futures_channel::oneshot;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 
 use crate::actions::desk::{Common, DateText, Desk, Front, Peers, Spare};
+use crate::core::admission::{Admission, Resource};
 use crate::core::bounds;
 use crate::core::cache::{Cache, Spaces};
 use crate::core::fault::Backend;
@@ -24,7 +26,7 @@ use crate::core::ledger::access::AccessRecord;
 use crate::core::limit::OpenIdTable;
 use crate::core::login_codes::LoginCodes;
 use crate::core::session::Sessions;
-use crate::core::time::{Tick, UnixSeconds};
+use crate::core::time::{Tick, UnixSeconds, nanos};
 use crate::core::token::memory::TokenMemory;
 use crate::core::token::revoked::Revocations;
 use crate::net::clock::ClockZero;
@@ -72,6 +74,8 @@ struct Shard {
     control: Arc<Control>,
     doors: RefCell<Vec<ListenerKey>>,
     phase: Cell<Phase>,
+    /// Keeps the look-out asleep.
+    look_out: Cell<Option<oneshot::Sender<()>>>,
 }
 
 /// Starts the shard's thread.
@@ -102,6 +106,7 @@ async fn live(seed: Seed) {
     drop(ready);
     let desk = shard.desk.clone();
     driver.spawn(async move { keep_house(&desk).await });
+    shard.post_look_out();
     let indispensable = Indispensable(shard.desk.shard);
     driver.run(&shard);
     std::mem::forget(indispensable);
@@ -133,14 +138,32 @@ impl Shard {
         let desk = Rc::new(desk(&seed, driver.clone(), mesh.clone()));
         let listen = |(kind, listener)| driver.listen(listener, door(&desk, kind));
         let doors = RefCell::new(seed.doors.into_iter().map(listen).collect());
-        let shard = Self { desk, mesh, control: seed.control, doors, phase: Cell::new(Phase::Serving) };
+        let (phase, look_out) = (Cell::new(Phase::Serving), Cell::new(None));
+        let shard = Self { desk, mesh, control: seed.control, doors, phase, look_out };
         Ok((shard, driver))
+    }
+
+    /// Begins the task that sees when the shard is empty. It begins with the shard: when the shard is told to drain the table
+    /// of tasks may be full.
+    fn post_look_out(&self) {
+        let (desk, control) = (self.desk.clone(), self.control.clone());
+        let (drains, drained) = oneshot::channel::<()>();
+        self.look_out.set(Some(drains));
+        let posted = desk.clone().driver.spawn(async move {
+            // An error: the shard drains.
+            let _ = drained.await;
+            while desk.driver.sockets() > 0 || desk.driver.doors() > 0 || desk.driver.tasks() > RESIDENT_TASKS {
+                desk.driver.sleep(DRAIN_LOOK).await;
+            }
+            control.drained();
+        });
+        assert!(posted, "the table of tasks has room for those who live there");
     }
 
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         match phase {
-            Phase::Serving => {}
+            Phase::Serving | Phase::Lingering => {}
             Phase::Draining => self.drain(),
             Phase::Stopped => self.desk.driver.stop(),
         }
@@ -152,13 +175,8 @@ impl Shard {
             self.desk.driver.close_door(door);
         }
         self.desk.driver.interrupt_waits();
-        let (desk, control) = (self.desk.clone(), self.control.clone());
-        self.desk.driver.spawn(async move {
-            while desk.driver.sockets() > 0 || desk.driver.doors() > 0 || desk.driver.tasks() > RESIDENT_TASKS {
-                desk.driver.sleep(DRAIN_LOOK).await;
-            }
-            control.drained();
-        });
+        // Dropping it wakes the look-out.
+        self.look_out.take();
     }
 }
 
@@ -173,6 +191,10 @@ impl Hooks for Shard {
 
     fn has_mail(&self) -> bool {
         self.control.phase() != self.phase.get() || self.mesh.has_mail()
+    }
+
+    fn lagged(&self, lag: Duration, now: Tick) {
+        self.desk.admission.borrow_mut().pressure.measured(lag, now);
     }
 
     fn turn_ended(&self, began: Tick, ended: Tick) {
@@ -205,6 +227,7 @@ fn desk(seed: &Seed, driver: Driver, mesh: Mesh) -> Desk {
         codes: RefCell::new(LoginCodes::new(share(bounds::LOGIN_CODES_MAX))),
         cache: RefCell::new(Cache::new(config.cache.bytes_max, &spaces, seed.common.hasher.clone())),
         flights: RefCell::new(Flights::new(&spaces, seed.common.hasher.clone())),
+        admission: RefCell::new(Admission::new(config, shards)),
         jitter: RefCell::new(Jitter::new(random_u64())),
         json: RefCell::new(Scratch::new()),
         codecs: RefCell::default(),
@@ -218,6 +241,7 @@ fn front(access: Option<Sender<AccessRecord>>) -> Front {
     Front {
         access,
         in_flight: Cell::new(0),
+        waits_on: Cell::new(Backend::Owner),
         draining: Cell::new(false),
         handshakes: Cell::new(0),
         handshakes_begun: Cell::new((0, 0)),
@@ -257,6 +281,14 @@ fn take_gauges(desk: &Desk, tick: Tick) {
     ledger.cache.inserts.reach(stats.inserts);
     ledger.cache.evictions.reach(stats.evictions);
     ledger.limiter.displaced.reach(desk.limits.borrow().displaced() + of_node(desk, desk.common.ips.displaced()));
+    for resource in Resource::ALL {
+        let mut admission = desk.admission.borrow_mut();
+        let concurrency = admission.of(resource);
+        concurrency.roll(tick);
+        ledger.overloads.limits[resource as usize].set(concurrency.limit() as u64);
+        ledger.overloads.waiting[resource as usize].set(concurrency.in_flight() as u64);
+    }
+    ledger.overloads.lag_nanos.set(nanos(desk.admission.borrow_mut().pressure.take_longest()));
     let backends = &desk.common.backends;
     ledger.lane(Backend::Database).queue.set(of_node(desk, backends.database.waiting() as u64));
     ledger.lane(Backend::Wechat).queue.set(of_node(desk, backends.wechat.len() as u64));

@@ -48,6 +48,56 @@ fn a_refused_client_that_has_sent_already_reads_why() {
     }
 }
 
+/// An address has its bound on the node, not on a shard, and a place comes back with whatever ends a connection.
+#[test]
+fn one_connection_too_many_of_an_address_is_refused_until_another_leaves() {
+    let node = TestNode::start(&["server.shards=2", "server.connections_per_ip_max=3", "server.idle_timeout=1s"]);
+    let refused = || node.sum(|ledger| ledger.connections.refused_address.get());
+    let fill = || {
+        let mut clients: Vec<Client> = (0..3).map(|_| node.connect()).collect();
+        for client in &mut clients {
+            assert_eq!(client.ask(get("/ping")).status, 200);
+        }
+        clients
+    };
+    let ends: [fn(&mut Client); 4] = [
+        |client| client.finish_sending(),
+        |client| client.send("nonsense\r\n\r\n"),
+        |client| assert!(client.ask("GET /ping HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").closes()),
+        |client| client.expect_end(),
+    ];
+    for (round, end) in (1..).zip(ends) {
+        let mut clients = fill();
+        let answer = node.connect().answer();
+        assert_eq!((answer.error_code(), answer.closes()), (50301, true));
+        assert_eq!(refused(), round);
+        clients.iter_mut().for_each(end);
+        node.until_quiet();
+    }
+}
+
+/// Behind a balancer it is the client's address that counts.
+#[test]
+fn the_bound_of_an_address_is_that_of_the_client() {
+    let trusted = r#"proxy_protocol.trusted=["127.0.0.0/8"]"#;
+    let node = TestNode::start(&["server.connections_per_ip_max=1", "proxy_protocol.mode=required", trusted]);
+    let connect = |host: u8| {
+        let mut client = node.connect();
+        client.send(format!("PROXY TCP4 198.51.100.{host} 10.0.0.1 4031 443\r\n"));
+        client
+    };
+    let mut clients: Vec<Client> = (1..=5).map(connect).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(get("/ping")).status, 200);
+    }
+    let mut one_more = connect(3);
+    assert_eq!(one_more.answer().error_code(), 50301);
+    one_more.expect_end();
+    clients.clear();
+    node.until_quiet();
+    assert_eq!(connect(3).ask(get("/ping")).status, 200);
+}
+
 #[test]
 fn one_waiting_request_too_many_is_a_503() {
     let node = TestNode::start(&["server.in_flight_max=2"]);
@@ -69,7 +119,7 @@ fn one_waiting_request_too_many_is_a_503() {
 
 #[test]
 fn a_full_lane_is_a_503_and_empties_again() {
-    let node = TestNode::start(&["database.timeout=4s"]);
+    let node = TestNode::start(&["database.timeout=4s", "overload.read_wait=off"]);
     let mut client = node.connect();
     assert_eq!(client.ask(get("/item/1")).status, 200);
     // The first of them holds the thread until database.timeout; the next request comes well within that.

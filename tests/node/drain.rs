@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use tidegate::core::ledger::ShardLedger;
+use tidegate::shards::control::Phase;
 use tidegate::shards::node::Drained;
 
 use crate::support::client::{Client, get, post};
@@ -82,7 +83,11 @@ fn spawn(clients: usize, run: impl Fn() + Send + Clone + 'static) -> Vec<JoinHan
 
 /// Drains a node of two shards while these clients are at work.
 fn drain_under(start: impl FnOnce(&TestNode, &Signs) -> Vec<JoinHandle<()>>) {
-    let mut node = TestNode::start(&["server.shards=2"]);
+    drain_under_with(&["server.shards=2"], start);
+}
+
+fn drain_under_with(overrides: &[&str], start: impl FnOnce(&TestNode, &Signs) -> Vec<JoinHandle<()>>) {
+    let mut node = TestNode::start(overrides);
     let signs = Signs::default();
     let clients = start(&node, &signs);
     until("the load is on", || signs.answers.load(Ordering::Relaxed) > 500);
@@ -191,6 +196,48 @@ fn an_answer_that_is_being_read_is_finished() {
     assert_eq!(stream.answer().body.len(), crate::support::actions::LARGE_BYTES);
     assert!(client.ended() && stream.ended());
     assert_eq!(drain.join().expect("no panic"), Drained::Whole);
+}
+
+/// Whoever has not heard that the node is not ready is served as ever: new connections too, and none is told to close.
+#[test]
+fn a_lingering_node_serves_as_ever_until_it_is_hurried() {
+    let mut node = TestNode::start(&["server.drain_linger=60s", "server.drain_timeout=2m"]);
+    let mut known = node.connect();
+    assert_eq!(known.ask(get("/ping")).status, 200);
+    let control = node.control();
+    let drain = node.drain().expect("it runs");
+    until("the node lingers", || control.phase() == Phase::Lingering);
+    for _ in 0..3 {
+        assert!(!known.ask(get("/item/1")).closes());
+        assert!(!node.connect().ask(get("/ping")).closes());
+    }
+    control.advance(Phase::Draining);
+    until("the door closes", || TcpStream::connect(node.addr).is_err());
+    known.expect_end();
+    assert_eq!(drain.join().expect("no panic"), Drained::Whole);
+}
+
+/// A client of each shape while the node lingers and then drains: none of them sees an error.
+#[test]
+fn clients_of_a_node_that_lingers_see_no_error() {
+    for shape in [|addr, signs: &Signs| knock(addr, signs), |addr, signs: &Signs| converse(addr, 1, signs)] {
+        drain_under_with(&["server.shards=2", "server.drain_linger=100ms"], |node, signs| {
+            let (addr, signs) = (node.addr, signs.clone());
+            spawn(4, move || shape(addr, &signs))
+        });
+    }
+}
+
+/// The shard sees that it is empty although, when it was told to drain, it had no room for one more task.
+#[test]
+fn a_node_whose_table_of_tasks_is_full_drains() {
+    let mut node = TestNode::start(&["server.connections_max=8", "server.in_flight_max=8"]);
+    let mut client = node.connect();
+    assert!(client.ask(get("/crowd")).json()["tasks"].as_u64() > Some(8));
+    let drain = begin_drain(&mut node);
+    node.gate.open();
+    assert_eq!(drain.join().expect("no panic"), Drained::Whole);
+    assert!(client.ended());
 }
 
 #[test]

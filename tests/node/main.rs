@@ -14,6 +14,7 @@ mod cuts;
 mod drain;
 mod http;
 mod isolation;
+mod overload;
 mod packed_requests;
 mod programs;
 mod proxy_protocol;

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use crate::support::actions::HUGE_BYTES;
-use crate::support::client::{get, post};
+use tidegate::core::fault::Backend;
+
+use crate::support::client::{Client, get, get_as, post};
 use crate::support::node::TestNode;
 use crate::support::until;
 
@@ -98,6 +100,43 @@ fn a_backend_that_takes_too_long_is_a_504_and_the_connection_goes_on() {
     node.until_quiet();
 }
 
+/// The answer names what was waited for, also when that is on another shard.
+#[test]
+fn a_504_names_the_backend_behind_a_hop() {
+    let node = TestNode::start(&[
+        "server.shards=2",
+        "server.request_timeout=200ms",
+        "database.timeout=100ms",
+        "wechat.timeout=150ms",
+    ]);
+    let hops = || node.sum(|ledger| ledger.lane(Backend::Owner).asked.get());
+    let tokens: Vec<String> = (0..8).map(|user| node.log_in(&format!("user{user}"), 1)).collect();
+    for path in ["/wait/counted", "/wait/owner"] {
+        let before = hops();
+        let mut clients: Vec<Client> = tokens.iter().map(|_| node.connect()).collect();
+        for (client, token) in clients.iter_mut().zip(&tokens) {
+            client.send(get_as(path, token));
+        }
+        for client in &mut clients {
+            let answer = client.answer();
+            assert_eq!(
+                (answer.error_code(), &answer.json()["message"]),
+                (50400, &"database did not answer in time".into())
+            );
+        }
+        assert!(hops() > before, "eight users on two shards");
+    }
+    node.until_quiet();
+    assert_eq!(node.gate.waiting(), 0, "who was given up does not wait on another shard");
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_begun_elsewhere() {
+    let node = TestNode::start(&["server.shards=2"]);
+    assert_eq!(node.connect().ask(get("/abandon")).json(), serde_json::json!({ "asked": false, "insisted": true }));
+    assert_eq!(node.sum(|ledger| ledger.overloads.abandoned.get()), 1);
+}
+
 /// What follows in the pipeline is not hurt by the wait before it.
 #[test]
 fn a_504_leaves_the_rest_of_the_pipeline_alone() {
@@ -127,6 +166,26 @@ fn a_client_that_takes_bytes_slowly_gets_them_all() {
     client.finish_sending();
     assert!(client.rest().len() > HUGE_BYTES - 100 * piece.len());
     node.until_quiet();
+}
+
+/// Bytes that trickle buy no time: neither those of a body nor those of an answer that is taken.
+#[test]
+fn a_peer_that_trickles_is_given_up() {
+    let node = TestNode::start(&["server.body_timeout=1s", "server.write_timeout=1s", "server.peer_rate_min=1MiB"]);
+    let mut sender = node.connect();
+    sender.send("POST /echo/large HTTP/1.1\r\nhost: test\r\ncontent-length: 4194304\r\n\r\n");
+    let mut reader = node.connect();
+    reader.send(get("/huge"));
+    let (half, taken) = (sender.second_handle(), reader.second_handle());
+    let open = || node.sum(tidegate::core::ledger::ShardLedger::connections_open);
+    node.until_opened(2);
+    until("both are given up", || {
+        let _ = std::io::Write::write_all(&mut &half, b"x");
+        let _ = Read::read(&mut &taken, &mut [0; 64]);
+        open() == 0
+    });
+    assert_eq!(sender.answer().error_code(), 40801);
+    assert!(reader.rest().len() < HUGE_BYTES);
 }
 
 #[test]

@@ -57,11 +57,19 @@ pub struct Shop {
 }
 
 impl Setup {
-    /// The demo, but many tests of many users share one address.
+    /// The demo, but many tests of many users share one address, and the machine may be slow.
     pub fn of(shards: usize) -> Self {
         Self {
             shards,
-            set: vec!["limiter.ip=off".to_owned()],
+            set: [
+                "limiter.ip=off",
+                "overload.read_wait=off",
+                "overload.write_wait=off",
+                "overload.wechat_wait=off",
+                "overload.lag_target=off",
+            ]
+            .map(str::to_owned)
+            .into(),
             replace: Vec::new(),
             login_limit: "1000/s burst 1000000",
             wechat_latency: Duration::ZERO,

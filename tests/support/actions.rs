@@ -2,15 +2,19 @@
 //! Never here: an action that a configuration of a real node could name.
 
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_channel::oneshot;
+use futures_util::FutureExt;
 use futures_util::stream::{self, StreamExt};
+use tidegate::actions::admit::Place;
 use tidegate::actions::call::Call;
 use tidegate::actions::desk::Desk;
 use tidegate::actions::{Action, Home, Outcome, Registry};
 use tidegate::backends::database::{DatabaseAsk, ReadAsk};
+use tidegate::core::admission::Resource;
 use tidegate::core::config::checked::{Query, Value};
 use tidegate::core::fault::{Backend, Fault};
 use tidegate::core::ids::ShardId;
@@ -96,17 +100,25 @@ impl Recorded {
 pub fn registry(gate: &Gate, samples: &Samples, recorded: &Recorded) -> Registry {
     let recorded = recorded.clone();
     let (waits, streams) = (gate.clone(), gate.clone());
+    let (crowd, hold) = (gate.clone(), gate.clone());
     let (foreign, timer) = (samples.clone(), samples.clone());
     Registry::standard()
         .with("echo", |_, _| Ok(Box::new(Echo)))
         .with("record", move |_, _| Ok(Box::new(Record(recorded.clone()))))
         .with("whoami", |_, _| Ok(Box::new(WhoAmI)))
         .with("large", |value, _| Ok(Box::new(Large(bytes(value)))))
-        .with("wait", move |_, _| Ok(Box::new(Wait(waits.clone()))))
+        .with("wait", move |value, _| {
+            let home = if value.is_str() { Home::Owner } else { Home::Anywhere };
+            Ok(Box::new(Wait(waits.clone(), home)))
+        })
+        .with("abandon", |_, _| Ok(Box::new(Abandon)))
         .with("stream", move |value, _| Ok(Box::new(Pieces { kind: text(value)?, gate: streams.clone() })))
         .with("panic", |value, _| Ok(Box::new(Panics(text(value)?))))
         .with("foreign", move |_, _| Ok(Box::new(Foreign(foreign.clone()))))
         .with("timer", move |_, _| Ok(Box::new(Timer(timer.clone()))))
+        .with("hold", move |_, _| Ok(Box::new(Hold(hold.clone()))))
+        .with("spin", |_, _| Ok(Box::new(Spin)))
+        .with("crowd", move |_, _| Ok(Box::new(Crowd(crowd.clone()))))
         .with("flood", |value, config| {
             let query = config.queries.get(&text(value)?).ok_or("must be a query")?;
             Ok(Box::new(Flood(query.clone())))
@@ -168,18 +180,23 @@ impl Action for Large {
     }
 }
 
-struct Wait(Gate);
+/// Waits as if for the database.
+struct Wait(Gate, Home);
 
 impl Action for Wait {
     fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
         let gate = self.0.clone();
         Ok(Outcome::Later(
-            Backend::Owner,
+            Backend::Database,
             Box::pin(async move {
                 let _ = gate.enter().await;
                 Ok(json(r#"{"released":true}"#.into()))
             }),
         ))
+    }
+
+    fn home(&self) -> Home {
+        self.1
     }
 }
 
@@ -260,6 +277,34 @@ fn trap(desk: &Rc<Desk>) -> Outcome {
     )
 }
 
+/// Asks the other of two shards twice while it is held up, and gives both questions up before it goes on.
+struct Abandon;
+
+impl Action for Abandon {
+    fn call(&self, desk: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let (desk, other) = (desk.clone(), ShardId(1 - desk.shard.0));
+        let work = async move {
+            let (go_on, held_up) = std::sync::mpsc::channel::<()>();
+            desk.peers.post(other, Box::new(move |_| held_up.recv().unwrap_or_default()))?;
+            let [asked, insisted] = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
+            let mark = |done: &Arc<AtomicBool>| {
+                let done = done.clone();
+                move |_: &Rc<Desk>, reply: oneshot::Sender<()>| {
+                    done.store(true, Ordering::SeqCst);
+                    let _ = reply.send(());
+                }
+            };
+            assert!(desk.ask(other, mark(&asked)).now_or_never().is_none());
+            assert!(desk.insist(other, mark(&insisted)).now_or_never().is_none());
+            drop(go_on);
+            desk.ask(other, |_, reply| reply.send(()).unwrap_or_default()).await?;
+            let [asked, insisted] = [asked, insisted].map(|done| done.load(Ordering::SeqCst));
+            Ok(json(format!(r#"{{"asked":{asked},"insisted":{insisted}}}"#)))
+        };
+        Ok(Outcome::Later(Backend::Owner, Box::pin(work)))
+    }
+}
+
 struct PanicsOnDrop;
 
 impl Drop for PanicsOnDrop {
@@ -300,6 +345,53 @@ impl Action for Flood {
         drop(kept);
         desk.driver.spawn(async move { drop(first.await) });
         Ok(Outcome::Now(json(format!(r#"{{"asked":{asked}}}"#))))
+    }
+}
+
+/// Waits at the gate in a place among those that wait for a query.
+struct Hold(Gate);
+
+impl Action for Hold {
+    fn call(&self, desk: &Rc<Desk>, call: Call<'_>) -> Result<Outcome, Fault> {
+        let (desk, gate, priority) = (desk.clone(), self.0.clone(), desk.priority(call.route));
+        let work = async move {
+            let place = Place::take(&desk, Resource::Reads, priority)?;
+            let _ = gate.enter().await;
+            place.give_back(Ok(json("{}".into())))
+        };
+        Ok(Outcome::Later(Backend::Database, Box::pin(work)))
+    }
+}
+
+/// Keeps its shard from everything else for a while.
+struct Spin;
+
+impl Action for Spin {
+    fn call(&self, _: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let began = std::time::Instant::now();
+        while began.elapsed() < TIMER {
+            std::hint::spin_loop();
+        }
+        Ok(Outcome::Now(json("{}".into())))
+    }
+}
+
+/// Begins tasks that wait for the test until the shard takes no more.
+struct Crowd(Gate);
+
+impl Action for Crowd {
+    fn call(&self, desk: &Rc<Desk>, _: Call<'_>) -> Result<Outcome, Fault> {
+        let mut tasks = 0;
+        let begin = || {
+            let gate = self.0.clone();
+            desk.driver.spawn(async move {
+                let _ = gate.enter().await;
+            })
+        };
+        while begin() {
+            tasks += 1;
+        }
+        Ok(Outcome::Now(json(format!(r#"{{"tasks":{tasks}}}"#))))
     }
 }
 

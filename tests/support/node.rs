@@ -16,6 +16,7 @@ use tidegate::core::ledger::ShardLedger;
 use tidegate::core::ledger::access::AccessRecord;
 use tidegate::demo::simulator::{Simulator, SimulatorOptions, start};
 use tidegate::net::clock::{Clock, ClockZero};
+use tidegate::shards::control::Control;
 use tidegate::shards::door::DoorKind;
 use tidegate::shards::node::{Drained, Node, NodeParts};
 
@@ -119,6 +120,14 @@ impl TestNode {
         let answer = self.connect().ask(post("/auth/login", &format!(r#"{{"code":"demo-{name}.{code}"}}"#)));
         assert_eq!(answer.status, 200, "{:?}", String::from_utf8_lossy(&answer.body));
         answer.json()["data"]["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// What the node is told to do.
+    ///
+    /// # Panics
+    /// When it drains already.
+    pub fn control(&self) -> Arc<Control> {
+        self.node.as_ref().expect("it runs").control()
     }
 
     /// The address that the access log gives the next request.

@@ -7,6 +7,7 @@ mod cors;
 mod http2;
 mod identity;
 mod knobs;
+mod overload;
 mod proxy_protocol;
 mod queries;
 mod routes;
@@ -32,6 +33,7 @@ const ROOT: &[&str] = &[
     "proxy_protocol",
     "tls",
     "redirect",
+    "overload",
     "ops",
     "log",
     "wechat",
@@ -47,12 +49,13 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 13] = [
+const KNOBS: [(&str, &[&str]); 14] = [
     ("server", knobs::SERVER),
     ("http2", http2::HTTP2),
     ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
     ("tls", tls::TLS),
     ("redirect", tls::REDIRECT),
+    ("overload", overload::OVERLOAD),
     ("ops", knobs::OPS),
     ("log", knobs::LOG),
     ("wechat", knobs::WECHAT),
@@ -130,6 +133,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
         tls: tls::tls(&root),
         redirect: tls::redirect(&root),
+        overload: overload::overload(&root),
         ops: knobs::ops(&root),
         log: knobs::log(&root),
         wechat: knobs::wechat(&root),

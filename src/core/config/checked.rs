@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
+use crate::core::config::http2::Http2;
+use crate::core::config::overload::Overload;
 use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
 use crate::core::cors::CorsPolicy;
@@ -19,6 +22,7 @@ use crate::core::method::Method;
 pub struct Config {
     pub server: Server,
     pub http2: Http2,
+    pub overload: Overload,
     pub proxy_protocol: ProxyProtocol,
     pub tls: Tls,
     pub redirect: Redirect,
@@ -45,6 +49,8 @@ pub struct Server {
     pub shards: Shards,
     /// Per shard.
     pub connections_max: usize,
+    /// Per address and node; `None`: no bound.
+    pub connections_per_ip_max: Option<usize>,
     /// Requests per shard that wait for a backend or another shard.
     pub in_flight_max: usize,
     pub head_bytes_max: usize,
@@ -59,20 +65,15 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Longest wait for a client to take bytes of an answer.
     pub write_timeout: Duration,
+    /// Bytes per second of a body or an answer, on average from the moment when `body_timeout` or `write_timeout` after its
+    /// begin is over; zero: any rate.
+    pub peer_rate_min: usize,
     /// Longest a request may wait for backends and other shards.
     pub request_timeout: Duration,
+    /// From SIGTERM until the node accepts no more: the time that a balancer needs to notice that it is not ready.
+    pub drain_linger: Duration,
     /// From SIGTERM to exit.
     pub drain_timeout: Duration,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Http2 {
-    pub enabled: bool,
-    /// Requests at a time on one connection.
-    pub streams_max: usize,
-    /// Body bytes that a client may send ahead, on one stream and on all of a connection.
-    pub stream_window_bytes: usize,
-    pub connection_window_bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -335,6 +336,7 @@ pub struct Route {
     pub request_codings: CodingSet,
     /// Which pages of other origins may call it; `None`: none.
     pub cors: Option<Arc<CorsPolicy>>,
+    pub priority: Priority,
     pub action: ActionSpec,
 }
 

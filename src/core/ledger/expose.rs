@@ -4,11 +4,13 @@
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 
+use crate::core::admission::{Priority, Resource};
 use crate::core::fault::Backend;
 use crate::core::flood::Flood;
-use crate::core::ledger::catalogue::{Kind, Metric, ProcessFacts, Series, Unit};
 use crate::core::ledger::classes::{FAULT_CELLS, FAULT_CODES, STATUS_CELLS, status_labels};
 use crate::core::ledger::histogram::{BOUNDED_BUCKETS, Snapshot, bound_nanos};
+use crate::core::ledger::metric::{Kind, Metric, ProcessFacts, Series, Unit};
+use crate::core::ledger::refusals::Short;
 use crate::core::ledger::{CloseReason, LANES, RouteRow, ShardLedger};
 
 /// Every second bucket of ours is a bucket there: 53 lines a route, each at most 50 % above the one before.
@@ -70,6 +72,12 @@ impl<'a> Exposition<'a> {
                 for flood in Flood::ALL {
                     let sum = self.total(|shard| shard.http2.connections_calmed(flood));
                     self.sample(metric, &[("kind", &flood.label())], sum);
+                }
+            }
+            Series::Shed => self.shed(metric),
+            Series::PerResource(of) => {
+                for resource in Resource::ALL {
+                    self.sample(metric, &[("backend", &resource.name())], self.total(|shard| of(shard, resource)));
                 }
             }
             Series::Process(of) => self.sample(metric, &[], of(&self.facts)),
@@ -140,6 +148,15 @@ impl<'a> Exposition<'a> {
             let code: &dyn Display = if let Some(code) = FAULT_CODES.get(cell) { code } else { &"other" };
             if sum > 0 {
                 self.sample(metric, &[("code", code)], sum);
+            }
+        }
+    }
+
+    fn shed(&mut self, metric: &Metric) {
+        for short in Short::ALL {
+            for priority in Priority::ALL {
+                let sum = self.total(|shard| shard.overloads.shed_so_far(short, priority));
+                self.sample(metric, &[("short", &short.label()), ("priority", &priority.name())], sum);
             }
         }
     }

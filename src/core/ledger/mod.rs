@@ -10,6 +10,8 @@ pub mod classes;
 pub mod counter;
 mod expose;
 pub mod histogram;
+pub mod metric;
+pub mod refusals;
 pub mod tls;
 
 use std::time::Duration;
@@ -21,6 +23,7 @@ use crate::core::ids::{RouteId, ShardId};
 use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status_cell};
 use crate::core::ledger::counter::{Counter, Gauge};
 use crate::core::ledger::histogram::Histogram;
+use crate::core::ledger::refusals::Overloads;
 use crate::core::ledger::tls::Tls;
 
 /// Counters of one shard; the shard is the only writer. Aligned, so that no other shard's line is ever written with it.
@@ -50,6 +53,7 @@ pub struct ShardLedger {
     pub sessions: SessionBooks,
     pub compression: Compression,
     pub turns: Turns,
+    pub overloads: Overloads,
 }
 
 /// How a request ended.
@@ -92,6 +96,10 @@ pub struct Connections {
     pub opened: Counter,
     /// Closed at once, because the shard had as many as it may.
     pub refused: Counter,
+    /// Closed at once, because the address had as many as it may.
+    pub refused_address: Counter,
+    /// Closed at once, because the process had hardly a descriptor left.
+    pub refused_files: Counter,
     /// Given to another shard, the owner of the user it serves; it goes on there and counts as closed by nobody.
     pub moved_out: Counter,
     pub moved_in: Counter,
@@ -247,6 +255,7 @@ impl ShardLedger {
             sessions: SessionBooks::default(),
             compression: Compression::default(),
             turns: Turns::default(),
+            overloads: Overloads::default(),
         }
     }
 

@@ -3,9 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::catalogue::{CATALOGUE, Kind, ProcessFacts, Unit, render, route_label};
+use super::catalogue::{CATALOGUE, render, route_label};
 use super::classes::{FAULT_CODES, STATUSES};
+use super::metric::{Kind, ProcessFacts, Unit};
 use super::*;
+use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
 use crate::core::config::tls::ClientCertificates;
@@ -231,6 +233,7 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         body_bytes_max: 0,
         request_codings: CodingSet::NONE,
         cors: None,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
     };
     assert_eq!(route_label(&route), "GET,PUT /a/{id}");
@@ -275,7 +278,7 @@ fn every_fault_has_its_own_counters() {
         Fault::BackendRefused { backend: Backend::Database, code: 0 },
         Fault::Busy(Backend::Database),
         Fault::Overloaded,
-        Fault::Draining,
+        Fault::Shed { wait: Duration::from_secs(1) },
         Fault::Timeout(Backend::Database),
         Fault::VersionUnsupported,
     ];
@@ -289,7 +292,7 @@ fn every_fault_has_its_own_counters() {
         Fault::TargetTooLong { .. } | Fault::MediaType | Fault::RateLimited(_) | Fault::WechatQuota { .. } => (),
         Fault::HeadTooLarge { .. } | Fault::HeadersTooMany { .. } | Fault::Internal | Fault::MethodUnknown => (),
         Fault::TransferCodingUnknown | Fault::ExpectationUnknown | Fault::BackendRefused { .. } => (),
-        Fault::Busy(_) | Fault::Overloaded | Fault::Draining | Fault::Timeout(_) => (),
+        Fault::Busy(_) | Fault::Overloaded | Fault::Shed { .. } | Fault::Timeout(_) => (),
         Fault::VersionUnsupported | Fault::ClientCertificateMissing => (),
         Fault::BodyCoding { .. } | Fault::ContentCoding { .. } => (),
     };

@@ -1,13 +1,16 @@
-//! Rate limits: the arithmetic, one table per shard for openids, one per node for addresses.
+//! Rate limits: the arithmetic, one table per shard for openids, one per node for addresses; and how many connections an
+//! address has.
 //! Never here: a growing table. A full one displaces whom it matters least, and counts it.
 
 mod gcra;
 mod ips;
 mod openids;
+mod seats;
 
 pub use gcra::{Decision, Gcra};
 pub use ips::{IpTable, ip_key};
 pub use openids::OpenIdTable;
+pub use seats::{SeatIndex, Seated, Seats};
 
 use crate::core::fault::LimitState;
 use crate::core::hash::KeyHash;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ConflictReason, Found, Router, pattern_params};
+use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
 use crate::core::config::checked::{ActionSpec, Auth, Route};
 use crate::core::config::tls::ClientCertificates;
@@ -22,6 +23,7 @@ fn route(path: &str, methods: &[Method]) -> Arc<Route> {
         body_bytes_max: 0,
         request_codings: CodingSet::NONE,
         cors: None,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }

@@ -13,7 +13,7 @@ use ::h2::{Reason, RecvStream};
 use ::http::Request;
 
 use crate::core::bounds::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX};
-use crate::core::config::checked::Http2;
+use crate::core::config::http2::Http2;
 use crate::core::flood::Flood;
 use crate::core::time::Tick;
 use crate::proto::http2::PREFACE;

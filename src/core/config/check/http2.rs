@@ -2,8 +2,8 @@
 //! Never here: a default.
 
 use crate::core::bounds;
-use crate::core::config::checked::Http2;
 use crate::core::config::error::Complaint;
+use crate::core::config::http2::Http2;
 use crate::core::config::section::{Relation, Section};
 
 use super::knobs::open;

@@ -22,6 +22,7 @@ pub(super) const SERVER: &[&str] = &[
     "listen",
     "shards",
     "connections_max",
+    "connections_per_ip_max",
     "in_flight_max",
     "head_bytes_max",
     "target_bytes_max",
@@ -31,7 +32,9 @@ pub(super) const SERVER: &[&str] = &[
     "body_timeout",
     "idle_timeout",
     "write_timeout",
+    "peer_rate_min",
     "request_timeout",
+    "drain_linger",
     "drain_timeout",
 ];
 pub(super) const OPS: &[&str] = &["listen"];
@@ -60,6 +63,10 @@ pub(super) fn server(root: &Section<'_>) -> Server {
         listen: section.read("listen", None, address_or_off),
         shards: section.read("shards", Shards::Auto, shards),
         connections_max: section.count("connections_max", 1..=1_000_000, "each holds a file descriptor, per shard"),
+        connections_per_ip_max: section.read("connections_per_ip_max", None, |value| match value {
+            Value::String(text) if text == "off" => Ok(None),
+            value => whole(value, &(1..=1_000_000), "or \"off\"; thousands of phones share an address").map(Some),
+        }),
         in_flight_max: section.count("in_flight_max", 1..=65_536, "each waiting request holds its buffers, per shard"),
         head_bytes_max: section.bytes(
             "head_bytes_max",
@@ -85,7 +92,13 @@ pub(super) fn server(root: &Section<'_>) -> Server {
             "an idle connection costs little, a new one a handshake",
         ),
         write_timeout: section.duration("write_timeout", PEER_WAIT, PEER_WAIT_WHY),
+        peer_rate_min: section.bytes(
+            "peer_rate_min",
+            0..=1024 * 1024,
+            "phones on bad networks have a few KiB a second",
+        ),
         request_timeout: section.duration("request_timeout", millis(10, 60_000), "wx.request gives up after 60s"),
+        drain_linger: section.duration("drain_linger", seconds(0, 600), "as long as the balancer takes to notice"),
         drain_timeout: section.duration("drain_timeout", seconds(1, 600), "systemd kills after TimeoutStopSec"),
     };
     relate(&section, &server);
@@ -188,8 +201,8 @@ fn relate(section: &Section<'_>, server: &Server) {
         "drain_timeout",
         "server.request_timeout",
         Relation {
-            holds: server.drain_timeout >= server.request_timeout,
-            need: "must be at least",
+            holds: server.drain_timeout >= server.drain_linger.saturating_add(server.request_timeout),
+            need: "must be at least drain_linger and",
             cure: "else draining cuts requests off that would have been answered",
         },
     );

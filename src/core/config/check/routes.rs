@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use toml::Value;
 
+use crate::core::admission::Priority;
 use crate::core::bounds;
 use crate::core::config::checked::{
     ActionSpec, Auth, Idempotency, Param, Query, Rate, Route, Server, Source, Transaction,
@@ -20,8 +21,18 @@ use crate::core::routes::{ConflictReason, Router, pattern_params};
 
 use super::compression::{check_decoding, codings};
 
-pub(super) const ROUTE: &[&str] =
-    &["path", "method", "auth", "client_certificate", "limit", "body_bytes_max", "request_encoding", "cors", "action"];
+pub(super) const ROUTE: &[&str] = &[
+    "path",
+    "method",
+    "auth",
+    "client_certificate",
+    "limit",
+    "body_bytes_max",
+    "request_encoding",
+    "cors",
+    "priority",
+    "action",
+];
 
 /// What routes refer to.
 pub(super) struct Targets<'a> {
@@ -85,6 +96,11 @@ fn route(section: &Section<'_>, targets: &Targets<'_>) -> Route {
             let policy =
                 targets.cors.get(name).ok_or_else(|| Complaint::new("must name a declared [cors.NAME]", cure()))?;
             Ok(Some(policy.clone()))
+        }),
+        priority: section.read_or("priority", Priority::default(), |value| {
+            let named = Priority::ALL.into_iter().find(|priority| value.as_str() == Some(priority.name()));
+            let need = "must be \"core\", \"normal\" or \"secondary\"";
+            named.ok_or_else(|| Complaint::new(need, "what is refused first when not all can be served: secondary"))
         }),
         action: section.read("action", ActionSpec { kind: String::new(), value: Value::Boolean(false) }, action),
     }

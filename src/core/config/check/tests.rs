@@ -249,6 +249,15 @@ fn knobs_are_bounded() {
     };
     whole("server.shards", 1, 128, "");
     whole("server.connections_max", 1, 1_000_000, "in_flight_max = 1");
+    whole("server.connections_per_ip_max", 1, 1_000_000, "");
+    text("server.connections_per_ip_max", &["on"], &["off"], "");
+    whole("server.peer_rate_min", 0, 1024 * 1024, "");
+    whole("overload.concurrency_min", 1, 65_536, "");
+    for key in ["overload.read_wait", "overload.write_wait", "overload.wechat_wait"] {
+        text(key, &["0ms", "30001ms", "on"], &["1ms", "2ms", "30s", "off"], "");
+    }
+    text("overload.lag_target", &["0ms", "1001ms"], &["1ms", "1s", "off"], "");
+    text("overload.retry_after_max", &["999ms", "301s"], &["1s", "5m"], "");
     whole("server.in_flight_max", 1, 65_536, "connections_max = 1000000");
     whole("server.head_bytes_max", 1024, 16_383, "target_bytes_max = 128");
     whole("server.target_bytes_max", 128, 16_382, "head_bytes_max = 16383");
@@ -278,7 +287,9 @@ fn knobs_are_bounded() {
             "server.request_timeout = \"9ms\": must be a duration 10ms..=1m, such as \"10s\"; wx.request gives up after 60s",
         ],
     );
-    text("server.drain_timeout", &["999ms", "4999ms", "600001ms"], &["5s", "5001ms", "10m"], "");
+    text("server.drain_timeout", &["999ms", "4999ms", "600001ms"], &["5s", "5001ms", "10m"], "drain_linger = \"0s\"");
+    text("server.drain_timeout", &["5999ms"], &["6s"], "drain_linger = \"1s\"");
+    text("server.drain_linger", &["600001ms"], &["0s", "1ms", "594s"], "drain_timeout = \"10m\"");
     text("wechat.timeout", &["99ms", "5001ms"], &["100ms", "101ms", "5s"], "");
     text("database.timeout", &["9ms", "5001ms"], &["10ms", "11ms", "5s"], "");
     text("token.access_life", &["59s", "86401s"], &["1m", "61s", "1d"], "");
@@ -487,6 +498,27 @@ fn knobs_that_depend_on_each_other() {
 }
 
 #[test]
+fn codings_are_known_and_decoded_bodies_short() {
+    let coding = "must be \"br\", \"zstd\" or \"gzip\"";
+    check("[compression]\ncodings = []", &[]);
+    check("[compression]\ncodings = [\"gzip\"]\nbytes_min = \"48KiB\"", &[]);
+    check("[compression]\ncodings = [\"deflate\"]", &[&format!("compression.codings[0] = \"deflate\": {coding}")]);
+    let packed = |rest: &str| {
+        let head = "[[route]]\npath = \"/b\"\nmethod = \"POST\"\nauth = \"none\"\naction = { respond = {} }";
+        format!("{head}\n{rest}")
+    };
+    check(&packed("request_encoding = [\"gzip\", \"br\", \"zstd\"]\nbody_bytes_max = \"4MiB\""), &[]);
+    check(&packed("request_encoding = [\"x\"]"), &[&format!("route[1 /b].request_encoding[0] = \"x\": {coding}")]);
+    check(
+        &packed("request_encoding = [\"gzip\"]\nbody_bytes_max = \"4097KiB\""),
+        &[
+            "route[1 /b].request_encoding = [1 items]: must not be given where body_bytes_max is above 4 MiB; a body is decoded in one go, while others wait",
+        ],
+    );
+    check(&packed("request_encoding = []\nbody_bytes_max = \"5MiB\""), &[]);
+}
+
+#[test]
 fn sections_of_the_wrong_shape() {
     let check = |text: &str, expect: &str| {
         let lines = load_here(text).expect_err(text);
@@ -500,13 +532,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, http2, proxy_protocol, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
+        "zzzzzzzz: unknown key; known: server, http2, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, http2, proxy_protocol, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
+        "a\\nb: unknown key; known: server, http2, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
 }
 
