@@ -74,7 +74,6 @@ fn what_the_server_does_not_know_has_a_status_of_its_own() {
     check(&node, &post_with("transfer-encoding: gzip, chunked", "0\r\n\r\n"), 50101, false);
     check(&node, &with_header("expect: 200-maybe"), 41700, false);
     check(&node, "GET /ping HTTP/2.0\r\nhost: test\r\n\r\n", 50500, false);
-    check(&node, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 50500, false);
 }
 
 #[test]

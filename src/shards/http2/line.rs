@@ -29,6 +29,9 @@ use super::stage::Respond;
 /// How long a stream that we reset is remembered, so that what the client sent before it knew is passed over: a long round trip.
 const RESET_KEEP: Duration = Duration::from_secs(3);
 
+/// Requests that a client takes back before any of them has been looked at. More than the budget lets pass at once.
+const TAKEN_BACK_MAX: usize = 1024;
+
 /// A GOAWAY without further words: its head, the last stream, the reason (RFC 9113 §6.8).
 const GOAWAY_BYTES: usize = HEAD_BYTES + 8;
 
@@ -279,8 +282,8 @@ fn builder(config: &Http2) -> Builder {
         .max_frame_size(HTTP2_FRAME_BYTES_MAX as u32)
         .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX as u32)
         .max_send_buffer_size(SEND_BYTES_MAX)
-        // A page that is left takes all its requests back at once, before any of them has been looked at.
-        .max_pending_accept_reset_streams(config.streams_max)
+        // The budget has judged them before the library sees them.
+        .max_pending_accept_reset_streams(TAKEN_BACK_MAX)
         .max_concurrent_reset_streams(config.streams_max)
         .reset_stream_duration(RESET_KEEP)
         // Counted by our own budget, which comes back with work; the library's would end every long-lived connection.
