@@ -15,6 +15,7 @@ use crate::actions::load::Loaded;
 use crate::actions::service::Service;
 use crate::backends::Backends;
 use crate::core::admission::{Admission, Priority};
+use crate::core::bounds::SEND_BUF_BYTES;
 use crate::core::cache::Cache;
 use crate::core::config::checked::Value;
 use crate::core::fault::{Backend, Fault};
@@ -103,6 +104,9 @@ pub struct Front {
     pub bufs: RefCell<Vec<Vec<u8>>>,
 }
 
+/// Buffers kept for reuse: more connections than this rarely answer within one turn.
+const SPARE_BUFS_MAX: usize = 64;
+
 /// The `date` header, made once a second.
 #[derive(Clone, Copy)]
 pub struct DateText {
@@ -128,6 +132,22 @@ pub trait Peers {
 
     /// How many shards there are, this one included.
     fn count(&self) -> u16;
+}
+
+impl Front {
+    /// An empty buffer, used before where there is one.
+    pub fn take_buf(&self) -> Vec<u8> {
+        self.bufs.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer for whoever needs one next, unless there are enough or it has grown beyond what is usual.
+    pub fn give_buf_back(&self, mut buf: Vec<u8>) {
+        buf.clear();
+        let mut bufs = self.bufs.borrow_mut();
+        if bufs.len() < SPARE_BUFS_MAX && (1..=2 * SEND_BUF_BYTES).contains(&buf.capacity()) {
+            bufs.push(buf);
+        }
+    }
 }
 
 impl Desk {

@@ -13,6 +13,7 @@ use crate::core::config::checked::{
     AccessLog, App, CachePolicy, Compression, Config, Database, DatabaseUrl, Idempotency, Kind, Level, Limiter, Log,
     Ops, Param, Query, Rows, Secret, Server, Shards, Source, Step, TokenPolicy, Transaction, Wechat,
 };
+use crate::core::config::http2::Http2;
 use crate::core::config::overload::Overload;
 use crate::core::config::proxy::{ProxyMode, ProxyProtocol};
 use crate::core::config::tls::{ClientCertificates, Profile, Redirect, TicketKeys, Tls};
@@ -51,6 +52,7 @@ pub fn config(database: DatabaseUrl) -> Config {
             lag_target: None,
             retry_after_max: LONG,
         },
+        http2: Http2 { enabled: true, streams_max: 1, stream_window_bytes: 65_535, connection_window_bytes: 65_535 },
         proxy_protocol: ProxyProtocol { mode: ProxyMode::Off, trusted: Vec::new() },
         tls: Tls {
             listen: None,

@@ -181,6 +181,19 @@ pub const RATE_COUNT_MAX: u32 = 1_000_000;
 pub const RATE_BURST_DEFAULT_MAX: u32 = 1_000;
 /// Access records that wait for the log's thread: a tenth of a second at 160,000 requests a second, 3 MiB.
 pub const ACCESS_RECORDS_MAX: usize = 16 * 1024;
+/// Requests at a time on one HTTP/2 connection, ceiling of the knob. RFC 9113 §6.5.2 advises at least 100.
+pub const HTTP2_STREAMS_CEILING: usize = 256;
+/// What an HTTP/2 connection has to say and its socket has not taken yet. Beyond it the library waits, and then its client:
+/// as much as a connection may keep of what it receives.
+pub const HTTP2_OUT_BYTES_MAX: usize = 64 * 1024;
+const _: () = assert!(HTTP2_OUT_BYTES_MAX >= 2 * HTTP2_FRAME_BYTES_MAX, "a frame is written while another one leaves");
+/// Longest HTTP/2 frame accepted: the least that RFC 9113 §4.2 allows. It is kept in memory until it is whole.
+pub const HTTP2_FRAME_BYTES_MAX: usize = 16 * 1024;
+/// Longest list of header fields in HTTP/2, as RFC 9113 §6.5.2 counts: with 32 bytes for each field, so that a head of
+/// `HEAD_BYTES_MAX` in small fields still fits. Beyond it the library answers 431 by itself.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: usize = 16 * 1024;
+const _: () =
+    assert!(HEAD_BYTES_MAX + 32 * HEADERS_MAX <= HTTP2_HEADER_LIST_BYTES_MAX, "a legal head must fit the list");
 /// Certificates of one node: names of a company, each perhaps as ECDSA and RSA.
 pub const TLS_CERTIFICATES_MAX: usize = 256;
 /// Longest PEM file read: a revocation list of some 100,000 entries.

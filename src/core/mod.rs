@@ -9,6 +9,7 @@ pub mod config;
 pub mod cors;
 pub mod fault;
 pub mod flight;
+pub mod flood;
 pub mod hash;
 pub mod ids;
 pub mod jitter;

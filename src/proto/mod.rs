@@ -1,8 +1,9 @@
-//! Bytes ⇄ types: HTTP/1, PROXY protocol, content codings, JSON, WeChat formats.
+//! Bytes ⇄ types: HTTP/1, HTTP/2, PROXY protocol, content codings, JSON, WeChat formats.
 //! Never here: sockets, clocks, decisions about users.
 
 pub mod compress;
 pub mod http1;
+pub mod http2;
 pub mod json;
 pub mod proxy;
 pub mod reply;

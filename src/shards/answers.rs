@@ -23,9 +23,6 @@ use super::door::DoorKind;
 use super::finish::{Finished, finish};
 use super::pipeline::{Arrival, Proof, Tag};
 
-/// Buffers kept for reuse: more connections than this rarely answer within one turn.
-const SPARE_BUFS_MAX: usize = 64;
-
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
@@ -190,7 +187,7 @@ impl Answers {
             return Ok(false);
         }
         self.sent = 0;
-        self.give_buf_back();
+        self.desk.front.give_buf_back(std::mem::take(&mut self.out));
         Ok(true)
     }
 
@@ -204,16 +201,7 @@ impl Answers {
 
     fn take_buf(&mut self) {
         if self.out.capacity() == 0 {
-            self.out = self.desk.front.bufs.borrow_mut().pop().unwrap_or_default();
-        }
-    }
-
-    fn give_buf_back(&mut self) {
-        self.out.clear();
-        let mut bufs = self.desk.front.bufs.borrow_mut();
-        let out = std::mem::take(&mut self.out);
-        if bufs.len() < SPARE_BUFS_MAX && out.capacity() <= 2 * SEND_BUF_BYTES {
-            bufs.push(out);
+            self.out = self.desk.front.take_buf();
         }
     }
 }

@@ -4,7 +4,6 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 
@@ -19,17 +18,16 @@ use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError};
 use crate::net::transport::Transport;
 use crate::proto::http1::{Awaiting, CONTINUE, Event, HeaderTable, Limits, Machine, Persistence, StreamCoding};
+use crate::proto::http2::is_preface;
 use crate::proto::reply::{Chunks, Reply};
 
 use super::answers::{After, Answers, Follows, Peer};
+use super::course::{Ending, LAST_WAIT, Origin};
 use super::guard::guard;
 use super::migrate::Streak;
 use super::opening::{body_max, open, unread};
 use super::pipeline::serve;
 use super::room::Room;
-
-/// How long a connection that came in while the shard closed its door may take to begin its request.
-pub const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
 /// requests fit Linux' largest default receive buffer, 6 MiB.
@@ -41,6 +39,7 @@ pub struct Conversation {
     machine: Machine,
     answers: Answers,
     awaiting: Awaiting,
+    origin: Origin,
     /// Bytes of the present request so far.
     bytes_in: usize,
     /// Of the body that is being received.
@@ -52,16 +51,6 @@ pub struct Conversation {
     pub streak: Streak,
 }
 
-/// How a connection ends on this shard.
-pub enum Ending {
-    /// Everything is said; the client gets its last bytes.
-    Gently(CloseReason),
-    /// Nobody listens any more.
-    AtOnce(CloseReason),
-    /// It goes on at its user's shard.
-    Move,
-}
-
 /// What the bytes at hand come to.
 enum Step {
     Read(Awaiting),
@@ -69,6 +58,8 @@ enum Step {
     Wait(Waiting),
     Stream(Box<Streaming>),
     Close(CloseReason),
+    /// What the client began with is the preface of HTTP/2.
+    Switch,
 }
 
 /// A request that waits for a backend or another shard.
@@ -86,7 +77,7 @@ struct Streaming {
 }
 
 impl Conversation {
-    pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer) -> Self {
+    pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer, origin: Origin) -> Self {
         let server = &desk.common.service.config.server;
         let limits = Limits {
             head_bytes_max: server.head_bytes_max,
@@ -102,16 +93,13 @@ impl Conversation {
             machine,
             answers,
             awaiting,
+            origin,
             bytes_in: 0,
             pace: Pace::default(),
             behind: 0,
             last_answers: 0,
             streak: Streak::default(),
         }
-    }
-
-    pub const fn peer(&self) -> Peer {
-        self.answers.peer
     }
 
     /// What carried the conversation, when it has ended.
@@ -122,6 +110,15 @@ impl Conversation {
     /// Bytes of a request that has not begun to be read, for whoever serves the connection next.
     pub fn take_unread(&mut self) -> Vec<u8> {
         self.machine.take_unread()
+    }
+
+    pub const fn peer(&self) -> Peer {
+        self.answers.peer
+    }
+
+    /// All that the client has sent, where it has begun to speak HTTP/2.
+    pub fn take_refused(&mut self) -> Vec<u8> {
+        self.machine.take_refused()
     }
 
     pub async fn run(&mut self) -> Ending {
@@ -162,6 +159,7 @@ impl Conversation {
                     self.await_next(awaiting);
                     return Ok(None);
                 }
+                Step::Switch => return Ok(Some(Ending::Http2)),
                 Step::Close(reason) => {
                     drop(input);
                     self.flush().await?;
@@ -202,6 +200,7 @@ impl Conversation {
             }
             Event::Request { request, wire } => {
                 let open = open(desk, &request, std::mem::take(&mut self.bytes_in));
+                self.origin = Origin::Spoken;
                 // The next head has a deadline of its own.
                 self.awaiting = Awaiting::Request;
                 let id = open.id;
@@ -221,12 +220,22 @@ impl Conversation {
                 self.answered(result)
             }
             Event::Fault { fault, wire } => {
-                self.answers.begin(unread(desk, std::mem::take(&mut self.bytes_in)), wire);
+                if self.is_http2(bytes) {
+                    return (consumed, Step::Switch);
+                }
+                let unread = unread(&self.desk, std::mem::take(&mut self.bytes_in));
+                self.answers.begin(unread, wire);
                 self.answers.answer(Err(fault), Follows::Nothing);
                 Step::Close(CloseReason::Fault)
             }
         };
         (consumed, step)
+    }
+
+    /// Whether the client began with HTTP/2. Asked only of what is no request of HTTP/1.
+    fn is_http2(&mut self, bytes: &[u8]) -> bool {
+        let spoken = self.desk.common.service.config.http2.enabled;
+        spoken && self.origin == Origin::Fresh && is_preface(self.machine.refused(bytes))
     }
 
     /// Does what takes longer than this turn. A reason means that the connection ends after it.
@@ -239,6 +248,7 @@ impl Conversation {
         match next {
             Step::Stream(streaming) => self.send_stream(*streaming).await,
             Step::Close(reason) => Ok(Some(reason)),
+            Step::Switch => unreachable!("a switch waits for nothing"),
             // A full buffer of answers is enough for a turn: a client that pipelines without pause is not alone here.
             Step::GoOn if self.behind > 0 => {
                 yield_once().await;

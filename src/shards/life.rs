@@ -2,6 +2,7 @@
 //! Never here: a connection that ends without a reason in the books.
 
 use std::any::Any;
+use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::FutureExt;
 
 use crate::actions::desk::Desk;
+use crate::core::config::tls::Protocol;
+use crate::core::ids::ShardId;
 use crate::core::ledger::CloseReason;
 use crate::core::limit::ip_key;
 use crate::net::stream::Stream;
@@ -18,9 +21,11 @@ use crate::net::transport::{Luggage, Transport};
 
 use super::accept::{Guest, turn_away, welcome};
 use super::answers::Peer;
-use super::connection::{Conversation, Ending};
+use super::connection::Conversation;
+use super::course::{Ending, Origin};
 use super::door::DoorKind;
 use super::handshake::secure;
+use super::http2::{self, Line};
 use super::pipeline::Proof;
 use super::proxy_header::{Begins, introduce};
 use super::seat::Seat;
@@ -32,37 +37,41 @@ pub enum Entrance {
     /// A balancer is about to say whose it is.
     Balanced(Begins),
     /// Another shard knows it, and had the handshake with it.
-    Known(Seat, Option<Box<Session>>),
+    Known(Box<Passport>),
 }
 
-/// A connection that came through its entrance.
-struct Entered {
-    conversation: Box<Conversation>,
+/// What another shard knows of a connection.
+pub struct Passport {
     seat: Seat,
+    session: Option<Box<Session>>,
+    speaks: Speaks,
 }
 
-/// Everything from the first byte to the last, or to another shard.
-pub async fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) {
-    // Boxed: what a handshake needs is not kept by the connection that it makes.
-    let entered = AssertUnwindSafe(Box::pin(enter(stream, desk.clone(), peer, entrance))).catch_unwind().await;
-    let Entered { mut conversation, seat } = match entered {
-        Ok(Some(entered)) => entered,
-        Ok(None) => return,
-        Err(cause) => return desk.ledger.connection_closed(panicked(&desk, &*cause)),
-    };
-    // Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind.
-    let ending = AssertUnwindSafe(conversation.run()).catch_unwind().await;
-    let ending = ending.unwrap_or_else(|cause| Ending::AtOnce(panicked(&desk, &*cause)));
-    match ending {
-        Ending::Gently(reason) => {
-            desk.ledger.connection_closed(reason);
-            conversation.into_transport().close_gently();
+/// What a connection speaks.
+enum Speaks {
+    Http1(Origin),
+    Http2(Box<Line>),
+}
+
+/// A connection that has come to a conversation.
+enum Talk {
+    Http1(Box<Conversation>),
+    Http2(Box<http2::Conversation>),
+}
+
+/// Everything from the first byte to the last, or to another shard. What a handshake needs is boxed before the task begins,
+/// and not kept by the connection that it makes.
+pub fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) -> impl Future<Output = ()> {
+    let entering = AssertUnwindSafe(Box::pin(enter(stream, desk.clone(), peer, entrance))).catch_unwind();
+    async move {
+        match entering.await {
+            Ok(Some((seat, Talk::Http1(conversation)))) => speak_http1(conversation, seat, &desk).await,
+            Ok(Some((seat, Talk::Http2(conversation)))) => {
+                Box::pin(speak_http2(conversation, seat, &desk, Vec::new())).await;
+            }
+            Ok(None) => {}
+            Err(cause) => desk.ledger.connection_closed(panicked(&desk, &*cause)),
         }
-        Ending::AtOnce(reason) => {
-            desk.ledger.connection_closed(reason);
-            drop(conversation);
-        }
-        Ending::Move => Box::pin(move_on(conversation, seat, &desk)).await,
     }
 }
 
@@ -73,10 +82,13 @@ fn panicked(desk: &Desk, cause: &(dyn Any + Send)) -> CloseReason {
 }
 
 /// From the socket to the conversation. `None`: it did not come to one, and the connection is closed and booked.
-async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entrance) -> Option<Entered> {
-    let (seat, session) = match entrance {
-        Entrance::Known(seat, session) => (seat, Some(session)),
-        Entrance::Direct(seat) => (seat, None),
+async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entrance) -> Option<(Seat, Talk)> {
+    let (seat, transport, speaks) = match entrance {
+        Entrance::Known(passport) => {
+            let Passport { seat, session, speaks } = *passport;
+            (seat, Transport::resume(stream, session), speaks)
+        }
+        Entrance::Direct(seat) => begin(stream, &desk, seat, peer.door).await?,
         Entrance::Balanced(begins) => {
             peer.addr = introduce(&stream, &desk, begins, peer.addr).await?;
             peer.key = ip_key(&desk.common.hasher, peer.addr);
@@ -84,47 +96,135 @@ async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entranc
                 turn_away(stream, &desk, peer.door);
                 return None;
             };
-            (seat, None)
+            begin(stream, &desk, seat, peer.door).await?
         }
-    };
-    let transport = match (session, peer.door) {
-        (Some(session), _) => Transport::resume(stream, session),
-        (None, DoorKind::Plain | DoorKind::Redirect) => Transport::Plain(stream),
-        (None, DoorKind::Tls) => secure(&desk, stream).await?,
     };
     if transport.has_client_certificate() {
         peer.proof = Proof::Certificate;
     }
-    Some(Entered { conversation: Box::new(Conversation::new(transport, desk, peer)), seat })
+    let talk = match speaks {
+        Speaks::Http1(origin) => Talk::Http1(Box::new(Conversation::new(transport, desk, peer, origin))),
+        Speaks::Http2(line) => Talk::Http2(Box::new(http2::Conversation::new(transport, desk, peer, line))),
+    };
+    Some((seat, talk))
 }
 
-/// What goes to another shard.
-type Parcel = Mutex<Option<(Luggage, Seat)>>;
+/// The handshake of a new connection, where its door has one.
+async fn begin(stream: Stream, desk: &Rc<Desk>, seat: Seat, door: DoorKind) -> Option<(Seat, Transport, Speaks)> {
+    let transport = match door {
+        DoorKind::Plain | DoorKind::Redirect => Transport::Plain(stream),
+        DoorKind::Tls => secure(desk, stream).await?,
+    };
+    let speaks = agreed(desk, &transport, door);
+    Some((seat, transport, speaks))
+}
+
+/// What a new connection speaks: behind TLS what was agreed, in the clear what the client begins with.
+fn agreed(desk: &Desk, transport: &Transport, door: DoorKind) -> Speaks {
+    match (transport.protocol(), door) {
+        (Protocol::Http2, _) => Speaks::Http2(Box::new(Line::new(&desk.common.service.config.http2))),
+        (Protocol::Http11, DoorKind::Plain) => Speaks::Http1(Origin::Fresh),
+        (Protocol::Http11, DoorKind::Tls | DoorKind::Redirect) => Speaks::Http1(Origin::Spoken),
+    }
+}
+
+async fn speak_http1(mut conversation: Box<Conversation>, seat: Seat, desk: &Rc<Desk>) {
+    match guarded(desk, conversation.run()).await {
+        Ending::Move => {
+            let target = conversation.streak.target();
+            let (unread, peer) = (conversation.take_unread(), conversation.peer());
+            let passage = Passage { target, unread, peer, seat, speaks: Speaks::Http1(Origin::Spoken) };
+            Box::pin(move_on(conversation.into_transport(), desk, passage)).await;
+        }
+        Ending::Http2 => {
+            let (first, peer) = (conversation.take_refused(), conversation.peer());
+            let line = Box::new(Line::new(&desk.common.service.config.http2));
+            let transport = conversation.into_transport();
+            let conversation = Box::new(http2::Conversation::new(transport, desk.clone(), peer, line));
+            Box::pin(speak_http2(conversation, seat, desk, first)).await;
+        }
+        ending => end(desk, conversation.into_transport(), &ending),
+    }
+}
+
+/// `first` has been received already.
+async fn speak_http2(mut conversation: Box<http2::Conversation>, seat: Seat, desk: &Rc<Desk>, first: Vec<u8>) {
+    desk.ledger.http2.opened.one();
+    let ending = guarded(desk, conversation.run(first)).await;
+    let (target, peer) = (conversation.target(), conversation.peer());
+    let (transport, line) = conversation.into_parts();
+    match ending {
+        Ending::Move => {
+            let passage = Passage { target, unread: Vec::new(), peer, seat, speaks: Speaks::Http2(line) };
+            move_on(transport, desk, passage).await;
+        }
+        ending => end(desk, transport, &ending),
+    }
+}
+
+/// Requests are guarded further down; what panics here is the conversation itself, or what a request leaves behind. No
+/// `async fn`: that would keep the conversation's future twice, before it is first polled and after.
+fn guarded(desk: &Desk, conversation: impl Future<Output = Ending>) -> impl Future<Output = Ending> {
+    AssertUnwindSafe(conversation)
+        .catch_unwind()
+        .map(|ending| ending.unwrap_or_else(|cause| Ending::AtOnce(panicked(desk, &*cause))))
+}
+
+/// Closes a connection that ends here.
+fn end(desk: &Desk, transport: Transport, ending: &Ending) {
+    match ending {
+        Ending::Gently(reason) => {
+            desk.ledger.connection_closed(*reason);
+            transport.close_gently();
+        }
+        Ending::AtOnce(reason) => {
+            desk.ledger.connection_closed(*reason);
+            drop(transport);
+        }
+        Ending::Move | Ending::Http2 => unreachable!("this connection goes on"),
+    }
+}
+
+/// A connection's way to another shard.
+struct Passage {
+    target: Option<ShardId>,
+    /// Received here and not served.
+    unread: Vec<u8>,
+    peer: Peer,
+    seat: Seat,
+    speaks: Speaks,
+}
+
+/// What is sent to another shard.
+struct Parcel {
+    fd: OwnedFd,
+    guest: Guest,
+}
 
 /// Sends the connection to the shard of its user. If that shard's mailbox is full it stays here.
-async fn move_on(mut conversation: Box<Conversation>, seat: Seat, desk: &Rc<Desk>) {
-    let peer = conversation.peer();
-    let target = conversation.streak.target().unwrap_or(desk.shard);
-    let unread = conversation.take_unread();
-    let Some(luggage) = conversation.into_transport().detach(unread).await else {
+async fn move_on(transport: Transport, desk: &Rc<Desk>, passage: Passage) {
+    let Passage { target, unread, peer, seat, speaks } = passage;
+    let Some(Luggage { fd, bytes: first, session }) = transport.detach(unread).await else {
         return desk.ledger.connection_closed(CloseReason::Reset);
     };
     desk.ledger.connections.moved_out.one();
+    let entrance = Entrance::Known(Box::new(Passport { seat, session, speaks }));
     // The job owns the connection: if the mailbox refuses it, it comes back through this cell.
-    let parcel: Arc<Parcel> = Arc::new(Mutex::new(Some((luggage, seat))));
+    let parcel = Arc::new(Mutex::new(Some(Parcel { fd, guest: Guest { peer, first, entrance } })));
     let sent = parcel.clone();
-    let posted = desk.peers.post(target, Box::new(move |there| unpack(there, &sent, peer)));
+    let posted = desk.peers.post(target.unwrap_or(desk.shard), Box::new(move |there| move_in(there, &sent)));
     if posted.is_err() {
-        unpack(desk, &parcel, peer);
+        move_in(desk, &parcel);
     }
 }
 
 /// A connection that was served elsewhere goes on here.
-fn unpack(desk: &Rc<Desk>, parcel: &Parcel, peer: Peer) {
+fn move_in(desk: &Rc<Desk>, parcel: &Mutex<Option<Parcel>>) {
     let held = parcel.lock().ok().and_then(|mut held| held.take());
-    let Some((Luggage { fd, bytes: first, session }, seat)) = held else { return };
-    desk.ledger.connections.moved_in.one();
-    welcome(desk, fd, Guest { peer, first, entrance: Entrance::Known(seat, session) });
+    if let Some(Parcel { fd, guest }) = held {
+        desk.ledger.connections.moved_in.one();
+        welcome(desk, fd, guest);
+    }
 }
 
 #[cfg(test)]

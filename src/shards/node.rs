@@ -42,9 +42,6 @@ use super::mesh::Mailbox;
 use super::plan::{Plan, allowed_cpus, plan};
 use super::shard::{Seed, spawn};
 
-/// What is spoken behind TLS.
-const SPOKEN: [Protocol; 1] = [Protocol::Http11];
-
 /// How often a draining node looks whether its shards are empty.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
@@ -263,7 +260,8 @@ struct Batch {
 
 /// Certificates and keys, if there is a door that shows them.
 fn load_tls(config: &Config) -> Result<Option<Arc<Keeper>>, NodeError> {
-    let load = |_| Keeper::load(&config.tls, &SPOKEN).map(Arc::new).map_err(NodeError::Config);
+    let spoken: &[_] = if config.http2.enabled { &[Protocol::Http2, Protocol::Http11] } else { &[Protocol::Http11] };
+    let load = |_| Keeper::load(&config.tls, spoken).map(Arc::new).map_err(NodeError::Config);
     config.tls.listen.map(load).transpose()
 }
 

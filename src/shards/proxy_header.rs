@@ -10,7 +10,7 @@ use crate::net::sockets::End;
 use crate::net::stream::{RecvError, Stream};
 use crate::proto::proxy::{Defect, Header, Parsed, Version, parse};
 
-use super::connection::LAST_WAIT;
+use super::course::LAST_WAIT;
 
 /// How a connection from some address begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,9 +14,12 @@ pub const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Crates, and the paths under which they may be named.
-pub const FENCES: [(&[&str], &[&str]); 7] = [
+pub const FENCES: [(&[&str], &[&str]); 9] = [
     (&["glommio"], &["src/net/", "src/shards/"]),
-    (&["tokio", "hyper", "hyper_util", "hyper_rustls", "rusqlite", "fred", "mysql_async"], &["src/backends/"]),
+    // Only its traits of I/O, which the HTTP/2 library is written for: no runtime.
+    (&["tokio"], &["src/backends/", "src/shards/http2/pipe.rs"]),
+    (&["h2", "http", "bytes"], &["src/proto/http2/", "src/shards/http2/"]),
+    (&["hyper", "hyper_util", "hyper_rustls", "rusqlite", "fred", "mysql_async"], &["src/backends/"]),
     (&["rustls", "x509_parser"], &["src/net/tls/", "src/backends/"]),
     (&["rcgen"], &["src/cli/throwaway.rs", "src/net/tls/tests.rs"]),
     (&["may", "may_minihttp"], &["src/ops/", "src/demo/"]),

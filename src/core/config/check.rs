@@ -4,6 +4,7 @@
 
 mod compression;
 mod cors;
+mod http2;
 mod identity;
 mod knobs;
 mod overload;
@@ -28,6 +29,7 @@ pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
 
 const ROOT: &[&str] = &[
     "server",
+    "http2",
     "proxy_protocol",
     "tls",
     "redirect",
@@ -47,8 +49,9 @@ const ROOT: &[&str] = &[
     "route",
 ];
 /// Sections of knobs, with all their keys: these have defaults. The rest of a file is the operator's alone.
-const KNOBS: [(&str, &[&str]); 13] = [
+const KNOBS: [(&str, &[&str]); 14] = [
     ("server", knobs::SERVER),
+    ("http2", http2::HTTP2),
     ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
     ("tls", tls::TLS),
     ("redirect", tls::REDIRECT),
@@ -126,6 +129,7 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let transactions = transactions::transactions(&root, &queries);
     let cors = cors::policies(&root);
     let config = Config {
+        http2: http2::http2(&root),
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
         tls: tls::tls(&root),
         redirect: tls::redirect(&root),

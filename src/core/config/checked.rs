@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
+use crate::core::config::http2::Http2;
 use crate::core::config::overload::Overload;
 use crate::core::config::proxy::ProxyProtocol;
 use crate::core::config::tls::{ClientCertificates, Redirect, Tls};
@@ -21,6 +22,7 @@ use crate::core::method::Method;
 pub struct Config {
     pub server: Server,
     pub overload: Overload,
+    pub http2: Http2,
     pub proxy_protocol: ProxyProtocol,
     pub tls: Tls,
     pub redirect: Redirect,

@@ -2,6 +2,7 @@
 //! Never here: reading files or the environment; text and variables are arguments.
 
 pub mod checked;
+pub mod http2;
 pub mod overload;
 pub mod proxy;
 pub mod tls;

@@ -77,6 +77,17 @@ pub static CATALOGUE: &[Metric] = &[
     ),
     count("tidegate_connections_closed_total", "Connections closed, by reason.", Series::Closed),
     count(
+        "tidegate_http2_connections_total",
+        "Connections that spoke HTTP/2; one that moves to another shard is counted there again.",
+        Series::Total(|l| l.http2.opened.get()),
+    ),
+    count("tidegate_http2_calmed_total", "HTTP/2 connections ended because of a flood, by its kind.", Series::Calmed),
+    count(
+        "tidegate_http2_stalled_total",
+        "Answers over HTTP/2 given up because the client did not take them.",
+        Series::Total(|l| l.http2.stalled.get()),
+    ),
+    count(
         "tidegate_tls_handshakes_total",
         "TLS handshakes, by outcome.",
         Series::Split(

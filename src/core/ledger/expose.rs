@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::core::admission::{Priority, Resource};
 use crate::core::fault::Backend;
+use crate::core::flood::Flood;
 use crate::core::ledger::classes::{FAULT_CELLS, FAULT_CODES, STATUS_CELLS, status_labels};
 use crate::core::ledger::histogram::{BOUNDED_BUCKETS, Snapshot, bound_nanos};
 use crate::core::ledger::metric::{Kind, Metric, ProcessFacts, Series, Unit};
@@ -71,6 +72,12 @@ impl<'a> Exposition<'a> {
             Series::PerResource(of) => {
                 for resource in Resource::ALL {
                     self.sample(metric, &[("backend", &resource.name())], self.total(|shard| of(shard, resource)));
+                }
+            }
+            Series::Calmed => {
+                for flood in Flood::ALL {
+                    let sum = self.total(|shard| shard.http2.connections_calmed(flood));
+                    self.sample(metric, &[("kind", &flood.label())], sum);
                 }
             }
             Series::Process(of) => self.sample(metric, &[], of(&self.facts)),

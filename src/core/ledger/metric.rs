@@ -65,6 +65,8 @@ pub(super) enum Series {
     Faults,
     /// Per reason.
     Closed,
+    /// Per kind of flood.
+    Calmed,
     /// Per shortage and priority.
     Shed,
     /// The sum over all shards, per resource.

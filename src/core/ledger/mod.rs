@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::core::coding::Coding;
 use crate::core::fault::Backend;
+use crate::core::flood::Flood;
 use crate::core::ids::{RouteId, ShardId};
 use crate::core::ledger::classes::{FAULT_CELLS, STATUS_CELLS, fault_cell, status_cell};
 use crate::core::ledger::counter::{Counter, Gauge};
@@ -42,6 +43,7 @@ pub struct ShardLedger {
     pub panics: Counter,
     pub access_log_dropped: Counter,
     pub connections: Connections,
+    pub http2: Http2,
     pub proxy_headers: ProxyHeaders,
     pub tls: Tls,
     pub limiter: Limiter,
@@ -122,6 +124,15 @@ pub struct ProxyHeaders {
     pub checksum: Counter,
     pub too_long: Counter,
     pub timeout: Counter,
+}
+
+#[derive(Debug, Default)]
+pub struct Http2 {
+    /// Connections that speak it.
+    pub opened: Counter,
+    /// Answers given up because the client did not take them.
+    pub stalled: Counter,
+    calmed: [Counter; Flood::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -234,6 +245,7 @@ impl ShardLedger {
             panics: Counter::zero(),
             access_log_dropped: Counter::zero(),
             connections: Connections::default(),
+            http2: Http2::default(),
             proxy_headers: ProxyHeaders::default(),
             tls: Tls::default(),
             limiter: Limiter::default(),
@@ -314,6 +326,18 @@ impl ShardLedger {
     /// The route's row, or that of requests without one.
     fn row(&self, route: Option<usize>) -> Option<&RouteRow> {
         route.map_or(Some(&self.unrouted), |index| self.routes.get(index))
+    }
+}
+
+impl Http2 {
+    /// A connection ends because of a flood.
+    pub fn calmed(&self, flood: Flood) {
+        self.calmed[flood as usize].one();
+    }
+
+    #[must_use]
+    pub fn connections_calmed(&self, flood: Flood) -> u64 {
+        self.calmed[flood as usize].get()
     }
 }
 

@@ -9,21 +9,21 @@ use super::target;
 use super::{Persistence, Version};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Framing {
+pub(in crate::proto) struct Framing {
     pub length: Length,
     pub persistence: Persistence,
     pub expectation: Expectation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
+pub(in crate::proto) enum Length {
     /// Zero also when nothing is announced (RFC 9112 §6.3, case 7).
     Sized(u64),
     Chunked,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expectation {
+pub(in crate::proto) enum Expectation {
     None,
     Continue,
 }
@@ -41,7 +41,11 @@ struct Fields<'h> {
 }
 
 /// Judges all framing fields together. `authority` is that of an absolute-form target.
-pub(super) fn read(headers: &[Header<'_>], version: Version, authority: Option<&str>) -> Result<Framing, Fault> {
+pub(in crate::proto) fn read(
+    headers: &[Header<'_>],
+    version: Version,
+    authority: Option<&str>,
+) -> Result<Framing, Fault> {
     let mut fields = Fields::default();
     for header in headers {
         fields.add(header)?;

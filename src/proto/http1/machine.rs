@@ -152,6 +152,19 @@ impl Machine {
         }
     }
 
+    /// What was refused, for whoever knows another protocol: the bytes from the first on. `given` is what the last call had.
+    pub fn refused(&mut self, given: &[u8]) -> &[u8] {
+        if self.buf.is_empty() {
+            self.buf.extend_from_slice(given);
+        }
+        &self.buf
+    }
+
+    /// The bytes that `refused` has shown.
+    pub fn take_refused(&mut self) -> Vec<u8> {
+        mem::take(&mut self.buf)
+    }
+
     fn release(&mut self) {
         self.buf = Vec::new();
         self.path = String::new();

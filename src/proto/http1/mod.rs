@@ -3,13 +3,13 @@
 
 mod chunked;
 mod date;
-mod framing;
+pub(in crate::proto) mod framing;
 mod head;
 mod machine;
 mod path;
 mod percent;
 pub mod query;
-mod target;
+pub(in crate::proto) mod target;
 mod write;
 
 pub use date::imf_fixdate;

@@ -12,7 +12,7 @@ use crate::core::method::Method;
 use super::Version;
 use super::path;
 
-pub(super) struct Target<'t> {
+pub(in crate::proto) struct Target<'t> {
     /// Host and port of an absolute-form target.
     pub authority: Option<&'t str>,
     pub path: Cow<'t, str>,
@@ -20,7 +20,7 @@ pub(super) struct Target<'t> {
 }
 
 /// Takes a target apart: `/path?query`, `http://host/path?query`, or `*` with OPTIONS.
-pub(super) fn read(method: Method, target: &str) -> Result<Target<'_>, Fault> {
+pub(in crate::proto) fn read(method: Method, target: &str) -> Result<Target<'_>, Fault> {
     // 0x21–0x7e are all that RFC 3986 knows; a fragment never travels.
     if !target.bytes().all(|b| matches!(b, 0x21..=0x7e) && b != b'#') {
         return Err(Fault::Malformed("request target has a byte that no URI has"));
@@ -38,7 +38,11 @@ pub(super) fn read(method: Method, target: &str) -> Result<Target<'_>, Fault> {
 }
 
 /// RFC 9112 §3.2: a 1.1 request has exactly one valid Host, equal to the authority of an absolute-form target.
-pub(super) fn check_host(host: Option<&[u8]>, authority: Option<&str>, version: Version) -> Result<(), Fault> {
+pub(in crate::proto) fn check_host(
+    host: Option<&[u8]>,
+    authority: Option<&str>,
+    version: Version,
+) -> Result<(), Fault> {
     match (host, version) {
         (None, Version::Http11) => return Err(Fault::Malformed("no host header")),
         (Some(host), _) if !is_host(host) => return Err(Fault::Malformed("host header is not HOST or HOST:PORT")),

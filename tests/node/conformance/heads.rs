@@ -95,7 +95,6 @@ fn versions() {
     for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9", "HTTP/0.0"] {
         stand.refused(505, line(&format!("GET /ping {version}")));
     }
-    stand.refused(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     stand.served(200, "", "GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     stand.served(200, "", "GET /ping HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n");
     stand.stood(40);

@@ -532,13 +532,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
+        "zzzzzzzz: unknown key; known: server, http2, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
+        "a\\nb: unknown key; known: server, http2, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
 }
 

@@ -1,0 +1,378 @@
+//! The task of one connection that speaks HTTP/2: what came is fed to the library, requests are served, and what one turn
+//! has to say leaves in one send.
+//! Never here: a kernel buffer held across a turn, a wait without a deadline, a stream that is worked on alone.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use ::h2::Reason;
+
+use crate::actions::desk::Desk;
+use crate::core::flood::Flood;
+use crate::core::ids::ShardId;
+use crate::core::ledger::CloseReason;
+use crate::core::time::Tick;
+use crate::net::sockets::End;
+use crate::net::stream::{Received, RecvError, SendError};
+use crate::net::transport::Transport;
+use crate::proto::http2::order::Disorder;
+use crate::shards::answers::Peer;
+use crate::shards::course::{Ending, LAST_WAIT};
+
+use super::exchange::Exchange;
+use super::line::{Heard, Line, Offence};
+use super::places::Places;
+
+pub struct Conversation {
+    transport: Transport,
+    line: Box<Line>,
+    exchange: Exchange,
+    places: Places,
+    state: State,
+    /// Since when the state is what it is.
+    since: Tick,
+    /// When the client began something that it still owes the rest of.
+    amid_since: Option<Tick>,
+    /// Streams that had begun when the connection last had none.
+    streams_seen: u64,
+    /// What ends the connection once the frames before it are worked off.
+    disorder: Option<Disorder>,
+    /// Since when bytes wait for the socket to take them.
+    blocked_since: Option<Tick>,
+}
+
+/// How far the conversation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// We have told the client to come no more.
+    Parting,
+    /// The last words are on their way.
+    Over(CloseReason),
+}
+
+/// The turn cannot go on.
+enum Stop {
+    AtOnce(CloseReason),
+}
+
+impl Conversation {
+    /// `first`: what was received before it was known what the client speaks.
+    pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer, line: Box<Line>) -> Self {
+        let since = desk.tick();
+        let places = Places::new(desk.common.service.config.http2.streams_max);
+        Self {
+            transport,
+            line,
+            exchange: Exchange::new(desk, peer),
+            places,
+            state: State::Open,
+            since,
+            amid_since: None,
+            streams_seen: 0,
+            disorder: None,
+            blocked_since: None,
+        }
+    }
+
+    /// What is left when the conversation has ended or moves.
+    pub fn into_parts(self) -> (Transport, Box<Line>) {
+        (self.transport, self.line)
+    }
+
+    pub const fn peer(&self) -> Peer {
+        self.exchange.peer
+    }
+
+    /// Where the connection should live.
+    pub const fn target(&self) -> Option<ShardId> {
+        self.exchange.streak.target()
+    }
+
+    /// Speaks until the connection ends or moves. `first` has been received already.
+    pub async fn run(&mut self, first: Vec<u8>) -> Ending {
+        if !first.is_empty() {
+            self.take(first);
+        }
+        poll_fn(|cx| self.turn(cx)).await
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        self.places.run();
+        loop {
+            match self.pass(cx) {
+                Err(Stop::AtOnce(reason)) => return Poll::Ready(Ending::AtOnce(reason)),
+                Ok(()) => {}
+            }
+            if let State::Over(reason) = self.state
+                && self.blocked_since.is_none()
+            {
+                return Poll::Ready(Ending::Gently(reason));
+            }
+            if self.wants_to_move() {
+                return Poll::Ready(Ending::Move);
+            }
+            if self.places.rest() {
+                self.set_deadline();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Receives, serves, sends.
+    fn pass(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let now = self.exchange.desk.tick();
+        if self.transport.timed_out() {
+            self.look_at_deadlines(now)?;
+        }
+        self.work(cx.waker());
+        while self.line.pipe.ends().is_drained() && !matches!(self.state, State::Over(_)) {
+            let received = match pin!(self.transport.recv()).poll(cx) {
+                Poll::Pending => break,
+                Poll::Ready(received) => received,
+            };
+            match received {
+                Ok(bytes) => self.take_received(bytes),
+                Err(RecvError::End(End::Closed)) => return Err(Stop::AtOnce(self.left())),
+                Err(RecvError::End(End::Broken)) => return Err(Stop::AtOnce(CloseReason::Reset)),
+                Err(RecvError::TimedOut) => {
+                    self.look_at_deadlines(now)?;
+                    self.set_deadline();
+                }
+                Err(RecvError::Interrupted) => {}
+            }
+            self.work(cx.waker());
+        }
+        self.send(cx)
+    }
+
+    fn take_received(&mut self, bytes: Received) {
+        let bytes = match bytes {
+            Received::Copied(bytes) => bytes,
+            // The kernel's buffer goes home with the turn; the copy lies in a buffer that is used again.
+            Received::Lent(lent) => {
+                let mut buf = self.exchange.desk.front.take_buf();
+                buf.extend_from_slice(&lent);
+                buf
+            }
+        };
+        self.take(bytes);
+    }
+
+    fn take(&mut self, bytes: Vec<u8>) {
+        let now = self.exchange.desk.tick();
+        match self.line.feed(bytes, now) {
+            Ok(()) => {}
+            Err(Offence::Flood(flood)) => return self.calm(flood),
+            // What came before it is answered first.
+            Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
+        }
+        self.amid_since = self.line.is_amid().then_some(self.amid_since.unwrap_or(now));
+    }
+
+    /// Serves everything that can be served now.
+    fn work(&mut self, task: &Waker) {
+        if self.state == State::Open && self.exchange.desk.front.draining.get() {
+            self.line.part();
+            self.enter(State::Parting);
+        }
+        loop {
+            loop {
+                match self.line.hear() {
+                    Heard::Request(_, mut respond) if self.places.is_full() => {
+                        // As many requests are being worked on as may, be it that the client has taken some of them back.
+                        respond.send_reset(Reason::REFUSED_STREAM);
+                    }
+                    Heard::Request(request, respond) => {
+                        if let Some(stage) = self.exchange.begin(request, respond) {
+                            self.places.add(stage, &mut self.exchange, task);
+                        }
+                    }
+                    Heard::Nothing => break,
+                    Heard::End(result) => return self.end(result),
+                }
+            }
+            if !self.places.go_on_ready(&mut self.exchange) {
+                break;
+            }
+        }
+        if let Some(disorder) = self.disorder.take() {
+            self.line.end_now(reason(disorder));
+            self.over(CloseReason::Fault);
+        }
+        let (served, stalled) = (std::mem::take(&mut self.exchange.served), std::mem::take(&mut self.exchange.stalled));
+        let now = self.exchange.desk.tick();
+        self.exchange.desk.ledger.http2.stalled.add(stalled.into());
+        let judged = self.line.judge_served(served, stalled, now).and_then(|()| self.line.judge_written(now));
+        if let Err(flood) = judged {
+            self.calm(flood);
+        }
+        self.give_drained_back();
+    }
+
+    /// One send for all that the turn has brought.
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
+        let mut out = std::mem::take(&mut self.line.pipe.ends().outbound);
+        if out.is_empty() && !self.transport.has_unsent() {
+            self.blocked_since = None;
+            self.line.pipe.ends().outbound = out;
+            return Ok(());
+        }
+        let taken = self.transport.send_now(&out).map_err(|_| Stop::AtOnce(CloseReason::Reset))?;
+        self.line.sent(taken);
+        let now = self.exchange.desk.tick();
+        let blocked = taken < out.len() || self.transport.has_unsent();
+        let was_full = std::mem::take(&mut self.line.pipe.ends().is_full);
+        if taken > 0 {
+            self.blocked_since = None;
+            out.drain(..taken);
+        }
+        if out.is_empty() {
+            self.exchange.desk.front.give_buf_back(out);
+        } else {
+            self.line.pipe.ends().outbound = out;
+        }
+        if blocked {
+            self.blocked_since.get_or_insert(now);
+            match pin!(self.transport.writable()).poll(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => cx.waker().wake_by_ref(),
+                Poll::Ready(Err(SendError::Broken)) => return Err(Stop::AtOnce(CloseReason::Reset)),
+                // Looked at with the other deadlines.
+                Poll::Ready(Err(SendError::TimedOut)) => {}
+            }
+        } else {
+            self.blocked_since = None;
+            if was_full {
+                // The library has more to say; the other connections go first.
+                cx.waker().wake_by_ref();
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a connection that costs more than it brings.
+    fn calm(&mut self, flood: Flood) {
+        if matches!(self.state, State::Over(_)) {
+            return;
+        }
+        self.exchange.desk.ledger.http2.calmed(flood);
+        self.line.end_now(Reason::ENHANCE_YOUR_CALM);
+        self.over(CloseReason::Fault);
+    }
+
+    fn end(&mut self, result: Result<(), ::h2::Error>) {
+        let reason = match &result {
+            Ok(()) if self.state == State::Parting => CloseReason::Draining,
+            Ok(()) => CloseReason::ClientClosed,
+            Err(error) => {
+                if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
+                    self.exchange.desk.ledger.http2.calmed(Flood::Library);
+                }
+                CloseReason::Fault
+            }
+        };
+        self.over(reason);
+    }
+
+    /// Whoever still waits for something waits for nothing: nobody is left to be answered.
+    fn over(&mut self, reason: CloseReason) {
+        self.places = Places::new(0);
+        self.enter(State::Over(reason));
+    }
+
+    /// The client has gone: between requests, or in the midst of one.
+    fn left(&self) -> CloseReason {
+        if self.places.is_empty() && !self.line.has_streams() { CloseReason::ClientClosed } else { CloseReason::Reset }
+    }
+
+    fn look_at_deadlines(&mut self, now: Tick) -> Result<(), Stop> {
+        self.places.expire(now, &mut self.exchange);
+        let Some((at, wait)) = self.own_deadline() else { return Ok(()) };
+        if at > now {
+            return Ok(());
+        }
+        match wait {
+            Wait::Write => return Err(Stop::AtOnce(CloseReason::Timeout)),
+            Wait::Rest => {
+                self.line.end_now(Reason::NO_ERROR);
+                self.over(CloseReason::Timeout);
+            }
+            Wait::Idle => {
+                let reason = if self.state == State::Parting { CloseReason::Draining } else { CloseReason::Idle };
+                self.line.end_now(Reason::NO_ERROR);
+                self.over(reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// When the connection as a whole has waited long enough, and for what.
+    fn own_deadline(&self) -> Option<(Tick, Wait)> {
+        let server = &self.exchange.desk.common.service.config.server;
+        let write = self.blocked_since.map(|since| (since.after(server.write_timeout), Wait::Write));
+        let rest = self.amid_since.map(|since| (since.after(server.head_timeout), Wait::Rest));
+        let idle_timeout = match self.state {
+            State::Parting => server.idle_timeout.min(LAST_WAIT),
+            State::Open | State::Over(_) => server.idle_timeout,
+        };
+        let idle = self.places.is_empty().then(|| (self.since.after(idle_timeout), Wait::Idle));
+        [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    fn set_deadline(&mut self) {
+        if self.streams_seen != self.line.streams || !self.places.is_empty() {
+            // A stream has begun, ended or goes on; rest begins after the last one.
+            self.streams_seen = self.line.streams;
+            self.since = self.exchange.desk.tick();
+        }
+        let own = self.own_deadline().map(|(at, _)| at);
+        self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
+    }
+
+    fn wants_to_move(&self) -> bool {
+        let desk = &self.exchange.desk;
+        self.state == State::Open
+            && self.exchange.streak.moves(desk.shard)
+            && self.places.is_empty()
+            && self.blocked_since.is_none()
+            && !desk.front.draining.get()
+            && self.line.rests()
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.since = self.exchange.desk.tick();
+    }
+
+    /// A connection that waits holds no buffer.
+    fn give_drained_back(&mut self) {
+        let mut ends = self.line.pipe.ends();
+        if ends.is_drained() {
+            let buf = ends.take_drained();
+            self.exchange.desk.front.give_buf_back(buf);
+        }
+    }
+}
+
+const fn reason(disorder: Disorder) -> Reason {
+    match disorder {
+        Disorder::Protocol => Reason::PROTOCOL_ERROR,
+        Disorder::FlowControl => Reason::FLOW_CONTROL_ERROR,
+        Disorder::StreamClosed => Reason::STREAM_CLOSED,
+        Disorder::FrameSize => Reason::FRAME_SIZE_ERROR,
+    }
+}
+
+/// What a connection can wait for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    /// The client takes nothing.
+    Write,
+    /// The client owes the rest of its preface, a frame or a header block.
+    Rest,
+    /// Nothing is asked.
+    Idle,
+}

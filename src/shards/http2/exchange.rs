@@ -1,0 +1,292 @@
+//! Requests and their answers on one connection: from the library's request through the pipeline to its reply, at once where
+//! that is possible. Where it is not, what is left to do is a `Stage`.
+//! Never here: bytes, frames, sockets.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use ::bytes::Bytes;
+use ::h2::{Reason, RecvStream};
+use ::http::header::HeaderValue;
+use ::http::request::Parts;
+use ::http::{Request, Response, StatusCode};
+
+use crate::actions::Outcome;
+use crate::actions::desk::Desk;
+use crate::core::fault::{Backend, Fault};
+use crate::core::time::{Tick, UnixSeconds};
+use crate::proto::http1::{BodyMode, Limits};
+use crate::proto::http2::head::{FieldTable, Head, Refusal};
+use crate::proto::http2::payload::Payload;
+use crate::proto::http2::reply;
+use crate::proto::reply::{Body, Reply};
+use crate::shards::answers::{Peer, date};
+use crate::shards::booking::{Booking, Entry};
+use crate::shards::finish::{Finished, finish};
+use crate::shards::guard::guard;
+use crate::shards::migrate::Streak;
+use crate::shards::opening::{body_max, open, unread};
+use crate::shards::pipeline::serve;
+use crate::shards::room::Room;
+
+use super::stage::{Asked, Broken, Gather, Last, Respond, Sending, Stage, Streaming, Waiting};
+
+/// Room made at once for a body that says how long it will be; more is made as it arrives.
+const BODY_BYTES_AT_ONCE: u64 = 16 * 1024;
+
+pub struct Exchange {
+    pub desk: Rc<Desk>,
+    pub peer: Peer,
+    limits: Limits,
+    /// The `date` of answers, made once a second.
+    date: (UnixSeconds, HeaderValue),
+    pub streak: Streak,
+    /// Requests answered, and answers given up, since the budget was told.
+    pub served: u32,
+    pub stalled: u32,
+}
+
+impl Exchange {
+    pub fn new(desk: Rc<Desk>, peer: Peer) -> Self {
+        let server = &desk.common.service.config.server;
+        let limits = Limits {
+            head_bytes_max: server.head_bytes_max,
+            target_bytes_max: server.target_bytes_max,
+            headers_max: server.headers_max,
+        };
+        let date = (UnixSeconds(0), HeaderValue::from_static(""));
+        Self { desk, peer, limits, date, streak: Streak::default(), served: 0, stalled: 0 }
+    }
+
+    /// A new request. `None`: it is done with.
+    pub fn begin(&mut self, request: Request<RecvStream>, respond: Respond) -> Option<Stage> {
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream() {
+            return self.serve(&parts, &mut [], respond);
+        }
+        self.gather(parts, body, respond)
+    }
+
+    /// Goes on with a stream that has something to do. `None`: it is done with.
+    pub fn go_on(&mut self, mut stage: Stage, cx: &mut Context<'_>) -> Option<Stage> {
+        loop {
+            let next = match stage {
+                Stage::Body(gather) => self.read_on(gather, cx),
+                Stage::Action(mut waiting) => match waiting.poll(&self.desk, cx) {
+                    Poll::Pending => Step::Waits(Stage::Action(waiting)),
+                    Poll::Ready(result) => Step::of(self.finished(*waiting, result)),
+                },
+                Stage::Payload(mut sending) => match sending.poll(cx, self.write_deadline(), Last::Ends) {
+                    Poll::Pending => Step::Waits(Stage::Payload(sending)),
+                    Poll::Ready(_) => Step::Done,
+                },
+                Stage::Pieces(mut streaming) => match streaming.poll(&self.desk, cx) {
+                    Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
+                    Poll::Ready(()) => Step::Done,
+                },
+            };
+            match next {
+                Step::Waits(stage) => return Some(stage),
+                Step::Done => return None,
+                Step::GoesOn(then) => stage = then,
+            }
+        }
+    }
+
+    /// The deadline of a stage has passed.
+    pub fn expire(&mut self, stage: Stage) -> Option<Stage> {
+        match stage {
+            Stage::Body(gather) => {
+                let Gather { parts, respond, content, .. } = *gather;
+                self.refuse(&parts, respond, content.len(), Fault::BodyTimeout.into())
+            }
+            Stage::Action(waiting) => {
+                let backend = waiting.backend;
+                self.desk.ledger.lane(backend).timeouts.one();
+                self.finished(*waiting, Err(Fault::Timeout(backend)))
+            }
+            Stage::Payload(mut sending) => {
+                self.stalled += 1;
+                sending.reset(Reason::CANCEL);
+                None
+            }
+            Stage::Pieces(mut streaming) if streaming.sending.left.is_empty() => {
+                streaming.broke(&Fault::Timeout(Backend::Owner));
+                None
+            }
+            Stage::Pieces(mut streaming) => {
+                self.stalled += 1;
+                streaming.sending.reset(Reason::CANCEL);
+                None
+            }
+        }
+    }
+
+    /// Reads a head whose body is not whole yet, and as much of the body as is here.
+    fn gather(&mut self, parts: Parts, body: RecvStream, mut respond: Respond) -> Option<Stage> {
+        let mut table = FieldTable::new();
+        let opened = Head::read(&parts, &mut table, &self.limits).and_then(|head| {
+            let bytes_max = body_max(&self.desk, self.peer.door, head.method, &head.path)?;
+            match head.content_length {
+                Some(length) if length > bytes_max as u64 => Err(Fault::BodyTooLarge { bytes_max }.into()),
+                length => Ok((bytes_max, length.unwrap_or(0), head.expects_continue)),
+            }
+        });
+        let (bytes_max, length, expects_continue) = match opened {
+            Ok(opened) => opened,
+            Err(refusal) => return self.refuse(&parts, respond, 0, refusal),
+        };
+        let content = Vec::with_capacity(length.min(BODY_BYTES_AT_ONCE) as usize);
+        let deadline = self.body_deadline();
+        if expects_continue {
+            let mut interim = Response::new(());
+            *interim.status_mut() = StatusCode::CONTINUE;
+            // A stream that is gone waits for nothing.
+            let _ = respond.send_informational(interim);
+        }
+        Some(Stage::Body(Box::new(Gather { parts, body, respond, content, bytes_max, deadline })))
+    }
+
+    fn read_on(&mut self, mut gather: Box<Gather>, cx: &mut Context<'_>) -> Step {
+        match gather.poll(cx, self.body_deadline()) {
+            Poll::Pending => Step::Waits(Stage::Body(gather)),
+            Poll::Ready(Ok(())) => {
+                let Gather { parts, mut content, respond, .. } = *gather;
+                Step::of(self.serve(&parts, &mut content, respond))
+            }
+            Poll::Ready(Err(Broken::Gone)) => Step::Done,
+            Poll::Ready(Err(Broken::TooLarge)) => {
+                let Gather { parts, respond, content, bytes_max, .. } = *gather;
+                Step::of(self.refuse(&parts, respond, content.len(), Fault::BodyTooLarge { bytes_max }.into()))
+            }
+            Poll::Ready(Err(Broken::Malformed)) => {
+                let Gather { parts, respond, content, .. } = *gather;
+                let refusal = Refusal::Reset(Fault::Malformed("pseudo-field in trailers"));
+                Step::of(self.refuse(&parts, respond, content.len(), refusal))
+            }
+        }
+    }
+
+    /// A whole request.
+    fn serve(&mut self, parts: &Parts, content: &mut [u8], respond: Respond) -> Option<Stage> {
+        let mut table = FieldTable::new();
+        let head = match Head::read(parts, &mut table, &self.limits) {
+            Ok(head) => head,
+            Err(refusal) => return self.refuse(parts, respond, content.len(), refusal),
+        };
+        let desk = &self.desk;
+        let bytes_in = head.bytes + content.len();
+        let request = head.with(content);
+        let open = open(desk, &request, bytes_in);
+        let from = self.peer.arrival(open.id);
+        let mut booking = Booking::begin(desk, self.peer.addr, open);
+        let outcome = guard(desk, from.id, || serve(desk, from, request, &mut booking.tag));
+        self.streak.saw(booking.tag.user);
+        let asked = Asked { booking, respond, mode: mode(parts) };
+        let result = match outcome {
+            Ok(Outcome::Later(backend, pending)) => match Room::take(desk) {
+                Some(room) => {
+                    let deadline = desk.tick().after(desk.common.service.config.server.request_timeout);
+                    return Some(Stage::Action(Box::new(Waiting { asked, backend, pending, room, deadline })));
+                }
+                // One too many is refused before its work has begun.
+                None => Err(Fault::Overloaded),
+            },
+            Ok(Outcome::Now(reply)) => Ok(reply),
+            Err(fault) => Err(fault),
+        };
+        self.answer(asked, result)
+    }
+
+    /// A request that could not be read, or is not worth reading on. The library resets the stream behind the answer, so
+    /// that the client sends no more of the body (RFC 9113 §8.1).
+    fn refuse(&mut self, parts: &Parts, mut respond: Respond, body_bytes: usize, refusal: Refusal) -> Option<Stage> {
+        let mut booking = Booking::begin(&self.desk, self.peer.addr, unread(&self.desk, body_bytes));
+        match refusal {
+            Refusal::Answer(fault) => self.answer(Asked { booking, respond, mode: mode(parts) }, Err(fault)),
+            Refusal::Reset(fault) => {
+                let verdict = fault.verdict();
+                booking.answered(Entry { status: verdict.status, fault_code: Some(verdict.code), bytes_out: 0 });
+                respond.send_reset(Reason::PROTOCOL_ERROR);
+                None
+            }
+        }
+    }
+
+    fn finished(&mut self, waiting: Waiting, result: Result<Reply, Fault>) -> Option<Stage> {
+        let Waiting { asked, room, .. } = waiting;
+        drop(room);
+        self.answer(asked, result)
+    }
+
+    /// Sends what can be sent at once.
+    fn answer(&mut self, asked: Asked, result: Result<Reply, Fault>) -> Option<Stage> {
+        let Asked { mut booking, mut respond, mode } = asked;
+        self.served += 1;
+        let Finished { reply, fault_code, .. } = finish(&self.desk, &booking.open, &booking.tag, result);
+        let id = booking.open.id;
+        let (head, bytes_out) = reply::head(&reply, self.date(), id.as_str());
+        let status = reply.status;
+        let (left, chunks) = match reply.body {
+            _ if mode == BodyMode::Omit || matches!(status, 204 | 304) => (Payload::of(Body::Empty), None),
+            Body::Stream(chunks) => (Payload::of(Body::Empty), Some(chunks)),
+            body => (Payload::of(body), None),
+        };
+        // A client that has taken its request back gets no answer, and the books say so.
+        let stream = respond.send_response(head, left.is_empty() && chunks.is_none()).ok()?;
+        booking.answered(Entry { status, fault_code, bytes_out });
+        let sending = Sending { booking, stream, left, deadline: self.write_deadline() };
+        match chunks {
+            Some(chunks) => Some(Stage::Pieces(Box::new(Streaming { sending, chunks }))),
+            None if sending.left.is_empty() => None,
+            None => send_at_once(sending),
+        }
+    }
+
+    fn date(&mut self) -> &HeaderValue {
+        let now = self.desk.unix();
+        if self.date.0 != now {
+            let text = Bytes::copy_from_slice(&date(&self.desk));
+            self.date = (now, HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("")));
+        }
+        &self.date.1
+    }
+
+    fn body_deadline(&self) -> Tick {
+        self.desk.tick().after(self.desk.common.service.config.server.body_timeout)
+    }
+
+    fn write_deadline(&self) -> Tick {
+        self.desk.tick().after(self.desk.common.service.config.server.write_timeout)
+    }
+}
+
+/// What a stage came to.
+enum Step {
+    Waits(Stage),
+    GoesOn(Stage),
+    Done,
+}
+
+impl Step {
+    fn of(stage: Option<Stage>) -> Self {
+        stage.map_or(Self::Done, Self::GoesOn)
+    }
+}
+
+/// The usual answer fits the client's windows: it is handed over whole and needs no place.
+fn send_at_once(mut sending: Sending) -> Option<Stage> {
+    sending.stream.reserve_capacity(sending.left.len());
+    if sending.stream.capacity() < sending.left.len() {
+        return Some(Stage::Payload(Box::new(sending)));
+    }
+    let Sending { mut booking, mut stream, left, .. } = sending;
+    booking.wrote(left.len());
+    // An error means that the client has just given up.
+    let _ = stream.send_data(left, true);
+    None
+}
+
+fn mode(parts: &Parts) -> BodyMode {
+    if parts.method == ::http::Method::HEAD { BodyMode::Omit } else { BodyMode::Send }
+}

@@ -1,0 +1,40 @@
+//! Drain: a client is told twice to come no more, and what it has begun is finished.
+
+use tidegate::shards::node::Drained;
+
+use crate::peer::{Peer, code};
+use crate::support::node::TestNode;
+
+#[test]
+fn open_streams_are_finished_and_idle_connections_end() {
+    let mut node = TestNode::start(&[]);
+    let mut idle = Peer::begin(node.addr);
+    idle.ping();
+    let mut busy = Peer::begin(node.addr);
+    busy.get(1, "/wait");
+    node.gate.until_waiting(1);
+    let drain = node.drain().expect("asked once");
+    busy.until(|peer| !peer.goodbyes.is_empty());
+    assert_eq!(busy.goodbyes, [(code::NO_ERROR, 0x7fff_ffff)], "first: whatever is on its way will be served");
+    // Sent before the client could know.
+    busy.get(3, "/ping");
+    assert_eq!(busy.answer(3).status, 200);
+    busy.until(|peer| peer.goodbyes.len() == 2);
+    assert_eq!(busy.goodbyes[1].0, code::NO_ERROR);
+    assert_eq!(idle.goodbye(), Some(code::NO_ERROR));
+    node.gate.open();
+    assert_eq!(busy.answer(1).status, 200);
+    assert_eq!(busy.goodbye(), Some(code::NO_ERROR));
+    assert_eq!(drain.join().unwrap(), Drained::Whole);
+}
+
+/// A client that does not answer the ping in between holds nothing up.
+#[test]
+fn a_client_that_does_not_listen_is_left() {
+    let mut node = TestNode::start(&[]);
+    let peer = Peer::begin(node.addr);
+    node.until_opened(1);
+    let drain = node.drain().expect("asked once");
+    assert_eq!(drain.join().unwrap(), Drained::Whole);
+    drop(peer);
+}
