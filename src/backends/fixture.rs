@@ -44,6 +44,7 @@ pub fn config(database: DatabaseUrl) -> Config {
             drain_linger: Duration::ZERO,
             drain_timeout: LONG,
         },
+        http2: Http2 { enabled: true, streams_max: 1, stream_window_bytes: 65_535, connection_window_bytes: 65_535 },
         overload: Overload {
             concurrency_min: 1,
             read_wait: None,
@@ -52,7 +53,6 @@ pub fn config(database: DatabaseUrl) -> Config {
             lag_target: None,
             retry_after_max: LONG,
         },
-        http2: Http2 { enabled: true, streams_max: 1, stream_window_bytes: 65_535, connection_window_bytes: 65_535 },
         proxy_protocol: ProxyProtocol { mode: ProxyMode::Off, trusted: Vec::new() },
         tls: Tls {
             listen: None,

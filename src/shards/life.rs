@@ -2,7 +2,6 @@
 //! Never here: a connection that ends without a reason in the books.
 
 use std::any::Any;
-use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -36,38 +35,25 @@ pub enum Entrance {
     Direct(Seat),
     /// A balancer is about to say whose it is.
     Balanced(Begins),
-    /// Another shard knows it, and had the handshake with it.
-    Known(Box<Passport>),
-}
-
-/// What another shard knows of a connection.
-pub struct Passport {
-    seat: Seat,
-    session: Option<Box<Session>>,
-    speaks: Speaks,
+    /// Another shard knows it, had the handshake with it, and knows what it speaks.
+    Known(Seat, Option<Box<Session>>, Speaks),
 }
 
 /// What a connection speaks.
-enum Speaks {
+pub enum Speaks {
     Http1(Origin),
     Http2(Box<Line>),
 }
 
-/// A connection that has come to a conversation.
-enum Talk {
-    Http1(Box<Conversation>),
-    Http2(Box<http2::Conversation>),
-}
-
-/// Everything from the first byte to the last, or to another shard. What a handshake needs is boxed before the task begins,
-/// and not kept by the connection that it makes.
+/// The life of a connection on this shard. What a handshake needs is boxed before the task begins, and not kept by the
+/// connection that it makes.
 pub fn live(stream: Stream, desk: Rc<Desk>, peer: Peer, entrance: Entrance) -> impl Future<Output = ()> {
     let entering = AssertUnwindSafe(Box::pin(enter(stream, desk.clone(), peer, entrance))).catch_unwind();
     async move {
         match entering.await {
-            Ok(Some((seat, Talk::Http1(conversation)))) => speak_http1(conversation, seat, &desk).await,
-            Ok(Some((seat, Talk::Http2(conversation)))) => {
-                Box::pin(speak_http2(conversation, seat, &desk, Vec::new())).await;
+            Ok(Some(Talk::Http1(conversation, seat))) => speak_http1(conversation, seat, &desk).await,
+            Ok(Some(Talk::Http2(conversation, seat))) => {
+                Box::pin(speak_http2(conversation, seat, &desk, Vec::new())).await
             }
             Ok(None) => {}
             Err(cause) => desk.ledger.connection_closed(panicked(&desk, &*cause)),
@@ -81,14 +67,17 @@ fn panicked(desk: &Desk, cause: &(dyn Any + Send)) -> CloseReason {
     CloseReason::Panic
 }
 
+/// A connection that has come to a conversation.
+enum Talk {
+    Http1(Box<Conversation>, Seat),
+    Http2(Box<http2::Conversation>, Seat),
+}
+
 /// From the socket to the conversation. `None`: it did not come to one, and the connection is closed and booked.
-async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entrance) -> Option<(Seat, Talk)> {
-    let (seat, transport, speaks) = match entrance {
-        Entrance::Known(passport) => {
-            let Passport { seat, session, speaks } = *passport;
-            (seat, Transport::resume(stream, session), speaks)
-        }
-        Entrance::Direct(seat) => begin(stream, &desk, seat, peer.door).await?,
+async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entrance) -> Option<Talk> {
+    let (seat, known) = match entrance {
+        Entrance::Known(seat, session, speaks) => (seat, Some((session, speaks))),
+        Entrance::Direct(seat) => (seat, None),
         Entrance::Balanced(begins) => {
             peer.addr = introduce(&stream, &desk, begins, peer.addr).await?;
             peer.key = ip_key(&desk.common.hasher, peer.addr);
@@ -96,27 +85,21 @@ async fn enter(stream: Stream, desk: Rc<Desk>, mut peer: Peer, entrance: Entranc
                 turn_away(stream, &desk, peer.door);
                 return None;
             };
-            begin(stream, &desk, seat, peer.door).await?
+            (seat, None)
         }
+    };
+    let (transport, speaks) = match (known, peer.door) {
+        (Some((session, speaks)), _) => (Transport::resume(stream, session), Some(speaks)),
+        (None, DoorKind::Plain | DoorKind::Redirect) => (Transport::Plain(stream), None),
+        (None, DoorKind::Tls) => (secure(&desk, stream).await?, None),
     };
     if transport.has_client_certificate() {
         peer.proof = Proof::Certificate;
     }
-    let talk = match speaks {
-        Speaks::Http1(origin) => Talk::Http1(Box::new(Conversation::new(transport, desk, peer, origin))),
-        Speaks::Http2(line) => Talk::Http2(Box::new(http2::Conversation::new(transport, desk, peer, line))),
-    };
-    Some((seat, talk))
-}
-
-/// The handshake of a new connection, where its door has one.
-async fn begin(stream: Stream, desk: &Rc<Desk>, seat: Seat, door: DoorKind) -> Option<(Seat, Transport, Speaks)> {
-    let transport = match door {
-        DoorKind::Plain | DoorKind::Redirect => Transport::Plain(stream),
-        DoorKind::Tls => secure(desk, stream).await?,
-    };
-    let speaks = agreed(desk, &transport, door);
-    Some((seat, transport, speaks))
+    Some(match speaks.unwrap_or_else(|| agreed(&desk, &transport, peer.door)) {
+        Speaks::Http1(origin) => Talk::Http1(Box::new(Conversation::new(transport, desk, peer, origin)), seat),
+        Speaks::Http2(line) => Talk::Http2(Box::new(http2::Conversation::new(transport, desk, peer, line)), seat),
+    })
 }
 
 /// What a new connection speaks: behind TLS what was agreed, in the clear what the client begins with.
@@ -195,36 +178,31 @@ struct Passage {
     speaks: Speaks,
 }
 
-/// What is sent to another shard.
-struct Parcel {
-    fd: OwnedFd,
-    guest: Guest,
-}
+/// What goes to another shard.
+type Parcel = Mutex<Option<(Luggage, Seat, Speaks)>>;
 
 /// Sends the connection to the shard of its user. If that shard's mailbox is full it stays here.
 async fn move_on(transport: Transport, desk: &Rc<Desk>, passage: Passage) {
     let Passage { target, unread, peer, seat, speaks } = passage;
-    let Some(Luggage { fd, bytes: first, session }) = transport.detach(unread).await else {
+    let Some(luggage) = transport.detach(unread).await else {
         return desk.ledger.connection_closed(CloseReason::Reset);
     };
     desk.ledger.connections.moved_out.one();
-    let entrance = Entrance::Known(Box::new(Passport { seat, session, speaks }));
     // The job owns the connection: if the mailbox refuses it, it comes back through this cell.
-    let parcel = Arc::new(Mutex::new(Some(Parcel { fd, guest: Guest { peer, first, entrance } })));
+    let parcel: Arc<Parcel> = Arc::new(Mutex::new(Some((luggage, seat, speaks))));
     let sent = parcel.clone();
-    let posted = desk.peers.post(target.unwrap_or(desk.shard), Box::new(move |there| move_in(there, &sent)));
+    let posted = desk.peers.post(target.unwrap_or(desk.shard), Box::new(move |there| unpack(there, &sent, peer)));
     if posted.is_err() {
-        move_in(desk, &parcel);
+        unpack(desk, &parcel, peer);
     }
 }
 
 /// A connection that was served elsewhere goes on here.
-fn move_in(desk: &Rc<Desk>, parcel: &Mutex<Option<Parcel>>) {
+fn unpack(desk: &Rc<Desk>, parcel: &Parcel, peer: Peer) {
     let held = parcel.lock().ok().and_then(|mut held| held.take());
-    if let Some(Parcel { fd, guest }) = held {
-        desk.ledger.connections.moved_in.one();
-        welcome(desk, fd, guest);
-    }
+    let Some((Luggage { fd, bytes: first, session }, seat, speaks)) = held else { return };
+    desk.ledger.connections.moved_in.one();
+    welcome(desk, fd, Guest { peer, first, entrance: Entrance::Known(seat, session, speaks) });
 }
 
 #[cfg(test)]

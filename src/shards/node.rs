@@ -42,6 +42,9 @@ use super::mesh::Mailbox;
 use super::plan::{Plan, allowed_cpus, plan};
 use super::shard::{Seed, spawn};
 
+/// What is spoken behind TLS; the first only if it is switched on.
+const SPOKEN: [Protocol; 2] = [Protocol::Http2, Protocol::Http11];
+
 /// How often a draining node looks whether its shards are empty.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 
@@ -260,7 +263,7 @@ struct Batch {
 
 /// Certificates and keys, if there is a door that shows them.
 fn load_tls(config: &Config) -> Result<Option<Arc<Keeper>>, NodeError> {
-    let spoken: &[_] = if config.http2.enabled { &[Protocol::Http2, Protocol::Http11] } else { &[Protocol::Http11] };
+    let spoken = if config.http2.enabled { &SPOKEN[..] } else { &SPOKEN[1..] };
     let load = |_| Keeper::load(&config.tls, spoken).map(Arc::new).map_err(NodeError::Config);
     config.tls.listen.map(load).transpose()
 }

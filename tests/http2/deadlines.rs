@@ -55,3 +55,19 @@ fn an_idle_connection_is_told_and_closed() {
     node.until_quiet();
     assert_eq!(node.sum(|ledger| ledger.connections_closed(CloseReason::Idle)), 1);
 }
+
+/// RFC 9113 §6.8: who says that he begins nothing more is still answered, and then let go.
+#[test]
+fn a_client_that_leaves_is_let_go() {
+    let node = TestNode::start(&[]);
+    let mut peer = Peer::begin(node.addr);
+    peer.get(1, "/wait");
+    peer.say(kind::GOAWAY, 0, 0, &[0; 8]);
+    peer.ping();
+    node.gate.open();
+    assert_eq!(peer.answer(1).status, 200);
+    peer.ping();
+    assert_eq!(peer.goodbye(), Some(code::NO_ERROR));
+    node.until_quiet();
+    assert_eq!(node.sum(|ledger| ledger.connections_closed(CloseReason::ClientClosed)), 1);
+}

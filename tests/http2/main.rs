@@ -9,6 +9,8 @@ mod deadlines;
 mod drain;
 mod errors;
 mod floods;
+mod moves;
 mod peer;
 mod requests;
+mod tls;
 mod windows;

@@ -21,8 +21,8 @@ use crate::core::method::Method;
 #[derive(Debug)]
 pub struct Config {
     pub server: Server,
-    pub overload: Overload,
     pub http2: Http2,
+    pub overload: Overload,
     pub proxy_protocol: ProxyProtocol,
     pub tls: Tls,
     pub redirect: Redirect,

@@ -1,5 +1,5 @@
-//! HTTP/2 as the operator allows it: [http2], checked.
-//! Never here: limits that no operator should change, see `core::bounds`.
+//! What HTTP/2 is allowed, checked: whether it is spoken, and how much a client may begin and send ahead.
+//! Never here: how it is checked.
 
 #[derive(Clone, Copy, Debug)]
 pub struct Http2 {

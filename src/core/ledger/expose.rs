@@ -68,16 +68,16 @@ impl<'a> Exposition<'a> {
                     self.sample(metric, &[("reason", &reason.label())], sum);
                 }
             }
-            Series::Shed => self.shed(metric),
-            Series::PerResource(of) => {
-                for resource in Resource::ALL {
-                    self.sample(metric, &[("backend", &resource.name())], self.total(|shard| of(shard, resource)));
-                }
-            }
             Series::Calmed => {
                 for flood in Flood::ALL {
                     let sum = self.total(|shard| shard.http2.connections_calmed(flood));
                     self.sample(metric, &[("kind", &flood.label())], sum);
+                }
+            }
+            Series::Shed => self.shed(metric),
+            Series::PerResource(of) => {
+                for resource in Resource::ALL {
+                    self.sample(metric, &[("backend", &resource.name())], self.total(|shard| of(shard, resource)));
                 }
             }
             Series::Process(of) => self.sample(metric, &[], of(&self.facts)),

@@ -163,13 +163,16 @@ impl Conversation {
 
     fn take(&mut self, bytes: Vec<u8>) {
         let now = self.exchange.desk.tick();
+        let frames = self.line.frames;
         match self.line.feed(bytes, now) {
             Ok(()) => {}
             Err(Offence::Flood(flood)) => return self.calm(flood),
             // What came before it is answered first.
             Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
         }
-        self.amid_since = self.line.is_amid().then_some(self.amid_since.unwrap_or(now));
+        // A long upload is amid a frame whenever one looks; what counts is that frames come to their end.
+        let goes_on = self.line.frames == frames;
+        self.amid_since = self.line.is_amid().then_some(self.amid_since.filter(|_| goes_on).unwrap_or(now));
     }
 
     /// Serves everything that can be served now.
@@ -301,7 +304,11 @@ impl Conversation {
                 self.over(CloseReason::Timeout);
             }
             Wait::Idle => {
-                let reason = if self.state == State::Parting { CloseReason::Draining } else { CloseReason::Idle };
+                let reason = match self.state {
+                    State::Parting => CloseReason::Draining,
+                    State::Open | State::Over(_) if self.line.client_leaves => CloseReason::ClientClosed,
+                    State::Open | State::Over(_) => CloseReason::Idle,
+                };
                 self.line.end_now(Reason::NO_ERROR);
                 self.over(reason);
             }
@@ -315,8 +322,8 @@ impl Conversation {
         let write = self.blocked_since.map(|since| (since.after(server.write_timeout), Wait::Write));
         let rest = self.amid_since.map(|since| (since.after(server.head_timeout), Wait::Rest));
         let idle_timeout = match self.state {
-            State::Parting => server.idle_timeout.min(LAST_WAIT),
-            State::Open | State::Over(_) => server.idle_timeout,
+            State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
+            State::Open | State::Over(_) | State::Parting => server.idle_timeout.min(LAST_WAIT),
         };
         let idle = self.places.is_empty().then(|| (self.since.after(idle_timeout), Wait::Idle));
         [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)

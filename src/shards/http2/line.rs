@@ -46,8 +46,11 @@ pub struct Line {
     counted: usize,
     order: Order,
     budget: Budget,
-    /// Streams begun so far.
+    /// Frames of the client, and streams begun, so far.
+    pub frames: u64,
     pub streams: u64,
+    /// The client has said that it begins no more.
+    pub client_leaves: bool,
 }
 
 enum Library {
@@ -86,7 +89,9 @@ impl Line {
             counted: 0,
             order: Order::default(),
             budget: Budget::new(),
+            frames: 0,
             streams: 0,
+            client_leaves: false,
         }
     }
 
@@ -97,12 +102,15 @@ impl Line {
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
         self.first_frame = self.from_client.bytes_to_next();
-        let Self { order, budget, .. } = self;
-        let mut empty = Vec::new();
+        let Self { order, budget, frames, client_leaves: leaves, .. } = self;
+        let mut withheld = Vec::new();
         let broken_off = self.from_client.pass(&bytes, |passing, began| {
             judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
                 Passing::Frame(frame) => {
-                    empty.extend(began.filter(|_| is_empty_data(&frame)));
+                    let whole = began.map(|at| at..at + HEAD_BYTES + frame.bytes as usize);
+                    withheld.extend(whole.filter(|_| is_withheld(&frame)));
+                    *leaves |= frame.kind == kind::GOAWAY;
+                    *frames += 1;
                     budget.received(frame, now).map_err(Offence::Flood)
                 }
                 Passing::Setting { .. } => Ok(()),
@@ -112,10 +120,9 @@ impl Line {
         if let Some(len) = broken_off {
             bytes.truncate(len);
         }
-        // The library bears a hundred of them in the whole life of a connection. They say nothing, and the budget counts them.
-        for at in empty.into_iter().rev() {
-            if at + HEAD_BYTES <= bytes.len() {
-                bytes.drain(at..at + HEAD_BYTES);
+        for range in withheld.into_iter().rev() {
+            if range.end <= bytes.len() {
+                bytes.drain(range);
             }
         }
         self.pipe.ends().feed(bytes);
@@ -190,6 +197,10 @@ impl Line {
 
     /// Ends the connection: GOAWAY with that reason, and nothing more.
     pub fn end_now(&mut self, reason: Reason) {
+        if let Library::Greets(_) = self.library {
+            // The preface may have come together with what ends the connection.
+            self.hear();
+        }
         if let Library::Speaks(connection) = &mut self.library {
             connection.abrupt_shutdown(reason);
             // Two answers at most: what came before, and the end.
@@ -237,9 +248,16 @@ impl Line {
     }
 }
 
-/// DATA that neither carries a byte, nor pads, nor ends its stream.
-const fn is_empty_data(frame: &Seen) -> bool {
-    frame.kind == kind::DATA && frame.flags == 0 && frame.bytes == 0
+/// Frames that the library does not get to see, where they came in one piece. The budget counts them.
+const fn is_withheld(frame: &Seen) -> bool {
+    match frame.kind {
+        // It says nothing, and the library bears a hundred of them in the whole life of a connection.
+        kind::DATA => frame.flags == 0 && frame.bytes == 0,
+        // RFC 9113 §6.8: the client will begin nothing more, but it may still ask whether we are there. The library would
+        // close at once; the client closes, or is closed a moment later.
+        kind::GOAWAY => true,
+        _ => false,
+    }
 }
 
 /// Puts another reason into the GOAWAY that was written last.

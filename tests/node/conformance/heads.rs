@@ -97,7 +97,7 @@ fn versions() {
     }
     stand.served(200, "", "GET /ping HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     stand.served(200, "", "GET /ping HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n");
-    stand.stood(40);
+    stand.stood(39);
 }
 
 #[test]
