@@ -20,9 +20,9 @@ fn route(path: String, method: Method) -> Arc<Route> {
         ip_limits: Vec::new(),
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
-        priority: Priority::Normal,
         request_codings: CodingSet::NONE,
         cors: None,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "respond".to_owned(), value: toml::Value::Boolean(true) },
     })
 }

@@ -203,11 +203,11 @@ pub const TLS_TICKET_KEYS_MAX: usize = 8;
 /// Longest ticket looked at. Ours have about 200 bytes.
 pub const TLS_TICKET_BYTES_MAX: usize = 4 * 1024;
 /// Longest body that is compressed in one go; a longer one goes in pieces of this size, between which others are served.
-/// At the slowest level, br 5, it takes 0.8 ms of the shard.
-pub const COMPRESS_AT_ONCE_BYTES_MAX: usize = 64 * 1024;
+/// At the slowest level, br 5, it takes 0.9 ms of the shard; docs/perf.md.
+pub const COMPRESS_AT_ONCE_BYTES_MAX: usize = 48 * 1024;
 /// What compressing must save, or the answer stays as it is: the fields that tell of a coding take about as much.
 pub const COMPRESS_GAIN_BYTES_MIN: usize = 64;
-/// Answers compressed in pieces at a time, per shard; one more goes uncompressed. Each holds tables of 0.3 to 1.5 MiB.
+/// Answers compressed in pieces at a time, per shard; one more goes uncompressed. Each holds tables: gzip 0.3, zstd 1.2, br 1.5 MiB.
 pub const COMPRESS_STREAMS_MAX: usize = 32;
 /// Window of zstd and br answers that go in pieces, as a power of two: 256 KiB remember enough of a list of rows.
 pub const COMPRESS_WINDOW_LOG: u32 = 18;

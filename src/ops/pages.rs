@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::ledger::ShardLedger;
-use crate::core::ledger::catalogue::{ProcessFacts, render};
+use crate::core::ledger::catalogue::render;
+use crate::core::ledger::metric::ProcessFacts;
 use crate::net::clock::Clock;
 use crate::net::tls::keeper::Keeper;
 use crate::shards::control::{Control, Phase};

@@ -139,10 +139,14 @@ impl Reply {
         self
     }
 
-    /// Names request headers on which this reply depends, beside those it names already.
+    /// Names request headers on which this reply depends, beside those it names already. To be called when its coding is
+    /// settled.
     pub fn vary(&mut self, on: &'static str) {
         match self.headers.iter_mut().find(|header| header.name == "vary") {
             Some(known) => known.value = format!("{}, {on}", known.value).into(),
+            None if self.compression == Compression::Negotiated => {
+                self.headers.push(ReplyHeader { name: "vary", value: format!("accept-encoding, {on}").into() });
+            }
             None => self.headers.push(ReplyHeader { name: "vary", value: on.into() }),
         }
     }
@@ -178,11 +182,14 @@ impl Reply {
             Body::Variant(rendered, coding) => rendered.variants.get(*coding).map(|_| coding.name()),
             _ => None,
         };
-        let vary = (self.compression == Compression::Negotiated).then_some("accept-encoding");
+        let negotiated = self.compression == Compression::Negotiated && self.header("vary").is_none();
+        let vary = negotiated.then_some("accept-encoding");
         // RFC 9111 §4.2.2: unless told otherwise, a cache makes up how long an answer is fresh; and nobody's rows belong into
         // one that others share. A 304 says what its 200 would have said (RFC 9110 §15.4.5).
-        let fresh = matches!(self.status, 200 | 304) && self.header("cache-control").is_none();
-        let cache = fresh.then_some("private, no-cache");
+        let silent = matches!(self.status, 200 | 304) && self.header("cache-control").is_none();
+        // Without a tag there is nothing to ask again with.
+        let asks_again = self.status == 304 || self.etag().is_some();
+        let cache = silent.then_some(if asks_again { "private, no-cache" } else { "no-store" });
         let of_body =
             [("etag", self.body_etag()), ("content-encoding", coding), ("vary", vary), ("cache-control", cache)];
         let own = self.headers.iter().map(|header| (header.name, &*header.value));

@@ -12,6 +12,7 @@ mod finish;
 mod guard;
 mod handshake;
 mod incoming;
+mod life;
 mod mesh;
 mod migrate;
 pub mod node;

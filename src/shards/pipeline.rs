@@ -85,11 +85,7 @@ enum Place {
 pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag) -> Result<Outcome, Fault> {
     let service = &desk.common.service;
     if let Err(fault) = admit_ip(desk, from.ip, &service.ip_rules) {
-        // Only so that a page can read why.
-        if let Ok((id, _)) = find(service, &request) {
-            tag.origin = cors::admitted(service, id, &request);
-            tag.route = Some(id);
-        }
+        tag_early(service, from, &request, tag);
         return Err(fault);
     }
     if from.door == DoorKind::Redirect {
@@ -104,10 +100,10 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
     tag.route = Some(id);
     tag.origin = cors::admitted(service, id, &request);
     let route = &service.routes[usize::from(id.0)];
-    keep_time(desk, route.priority)?;
     if route.client_certificate == ClientCertificates::Required && from.proof == Proof::Nothing {
         return Err(Fault::ClientCertificateMissing);
     }
+    keep_time(desk, route.priority)?;
     admit_ip(desk, from.ip, &route.ip_rules)?;
     if route.auth == Auth::None {
         return call(desk, Call { request, path: &params, caller: None, route: id });
@@ -121,6 +117,16 @@ pub fn serve(desk: &Rc<Desk>, from: Arrival, request: Request<'_>, tag: &mut Tag
         }
         Place::LimitThere => Ok(limit_there(desk, Held::of(&request), caller, user, id)),
         Place::AllThere => Ok(send_there(desk, Held::of(&request), Errand { caller, user, route: id, id: from.id })),
+    }
+}
+
+/// Finds out which page asks, only so that it can read why it is refused.
+fn tag_early(service: &Service, from: Arrival, request: &Request<'_>, tag: &mut Tag) {
+    if from.door != DoorKind::Redirect
+        && let Ok((id, _)) = find(service, request)
+    {
+        tag.route = Some(id);
+        tag.origin = cors::admitted(service, id, request);
     }
 }
 

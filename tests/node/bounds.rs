@@ -119,7 +119,7 @@ fn one_waiting_request_too_many_is_a_503() {
 
 #[test]
 fn a_full_lane_is_a_503_and_empties_again() {
-    let node = TestNode::start(&["database.timeout=4s"]);
+    let node = TestNode::start(&["database.timeout=4s", "overload.read_wait=off"]);
     let mut client = node.connect();
     assert_eq!(client.ask(get("/item/1")).status, 200);
     // The first of them holds the thread until database.timeout; the next request comes well within that.

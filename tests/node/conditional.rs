@@ -30,6 +30,7 @@ fn each_representation_is_known_by_its_own_tag() {
                     assert_eq!(answer.status, expect, "{method} {path} {accept} {known}");
                     assert_eq!(answer.header("etag"), Some(&**own));
                     assert_eq!(answer.header("vary"), Some("accept-encoding"));
+                    assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
                     if expect == 304 {
                         assert!(answer.body.is_empty());
                         assert_eq!((answer.header("content-encoding"), answer.header("content-type")), (None, None));

@@ -121,6 +121,14 @@ fn a_page_may_read_every_answer_of_its_routes() {
     assert_eq!((answer.status, cors(&answer), answer.header("vary")), (200, Vec::new(), Some("origin")));
     let answer = client.ask(from_page(&get("/ping"), PAGE));
     assert_eq!((answer.status, cors(&answer), answer.header("vary")), (200, Vec::new(), None));
+    // One that depends on two things says so in one line.
+    let long = crate::support::client::post("/cors", &"tea ".repeat(1000));
+    let coded = from_page(&long, PAGE).replacen("\r\n\r\n", "\r\naccept-encoding: gzip\r\n\r\n", 1);
+    let answer = client.ask(coded);
+    assert_eq!(
+        (answer.header("content-encoding"), answer.header("vary")),
+        (Some("gzip"), Some("accept-encoding, origin"))
+    );
     // An answer that is waited for, from the database.
     let answer = client.ask(from_page(&get("/cors/any"), PAGE));
     assert_eq!((answer.status, cors(&answer)), (200, vec![("allow-origin", "*"), ("expose-headers", exposed)]));

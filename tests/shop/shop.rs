@@ -57,19 +57,18 @@ pub struct Shop {
 }
 
 impl Setup {
-    /// The demo, but many tests of many users share one address.
+    /// The demo, but many tests of many users share one address, and the machine may be slow.
     pub fn of(shards: usize) -> Self {
         Self {
             shards,
-            // Waits are those of a machine that does something else meanwhile.
             set: [
-                "limiter.ip",
-                "overload.read_wait",
-                "overload.write_wait",
-                "overload.wechat_wait",
-                "overload.lag_target",
+                "limiter.ip=off",
+                "overload.read_wait=off",
+                "overload.write_wait=off",
+                "overload.wechat_wait=off",
+                "overload.lag_target=off",
             ]
-            .map(|knob| format!("{knob}=off"))
+            .map(str::to_owned)
             .into(),
             replace: Vec::new(),
             login_limit: "1000/s burst 1000000",

@@ -1,6 +1,7 @@
 //! Clients behind TLS, with every choice that a test wants to make.
 //! Never here: a client that trusts what it should not.
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -68,11 +69,27 @@ impl Dialer {
 
     /// Connects and makes the handshake.
     pub fn try_dial(&self, addr: SocketAddr) -> std::io::Result<TlsSocket> {
-        let mut socket = TcpStream::connect(addr)?;
+        self.try_dial_over(TcpStream::connect(addr)?)
+    }
+
+    /// Makes the handshake on a connection that something has been said on.
+    pub fn try_dial_over(&self, socket: TcpStream) -> std::io::Result<TlsSocket> {
+        self.handshake(socket, &[])
+    }
+
+    /// As `try_dial`, with these bytes before the handshake's first and in one send with them.
+    pub fn try_dial_behind(&self, addr: SocketAddr, header: &[u8]) -> std::io::Result<TlsSocket> {
+        self.handshake(TcpStream::connect(addr)?, header)
+    }
+
+    fn handshake(&self, mut socket: TcpStream, header: &[u8]) -> std::io::Result<TlsSocket> {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
         let mut session =
             ClientConnection::new(self.config.clone(), self.name.clone()).map_err(std::io::Error::other)?;
+        let mut first = header.to_vec();
+        session.write_tls(&mut first)?;
+        socket.write_all(&first)?;
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;
         }

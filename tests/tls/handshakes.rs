@@ -155,3 +155,15 @@ fn a_full_shard_closes_without_a_word() {
     assert!(matches!(refused.read(&mut byte), Ok(0)));
     assert_eq!(node.sum(|ledger| ledger.connections.refused.get()), 1);
 }
+
+/// The balancer's word comes before the handshake, in the clear, perhaps in the same segment.
+#[test]
+fn a_proxy_header_stands_before_the_handshake() {
+    let (authority, node) = simple(&["proxy_protocol.mode=required", r#"proxy_protocol.trusted=["127.0.0.0/8"]"#]);
+    let dialer = Dialer::new(&authority, "shop.example");
+    let mut socket = TcpStream::connect(door(&node)).expect("the port listens");
+    socket.write_all(b"PROXY TCP4 198.51.100.7 10.0.0.1 40312 443\r\n").expect("it reads");
+    let mut client = Client::over_tls(dialer.try_dial_over(socket).expect("the handshake succeeds"));
+    assert_eq!(client.ask(get("/ping")).status, 200);
+    assert!(dialer.try_dial(door(&node)).is_err(), "a handshake is no header");
+}

@@ -4,9 +4,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use crate::support::client::get;
 use crate::support::node::TestNode;
-use crate::support::pki::Authority;
+use crate::support::pki::{Algorithm, Authority, certificates};
 use crate::support::program::PROGRAM;
+use crate::support::tls::Dialer;
+use crate::support::until;
 use crate::{door, simple};
 
 fn openssl(authority: &Authority, node: &TestNode, args: &[&str], input: &str) -> String {
@@ -53,6 +56,73 @@ fn openssl_may_not_renegotiate() {
     let text = openssl(&authority, &node, &["-tls1_2"], "R\n");
     assert!(text.contains("RENEGOTIATING") && text.matches("verify return:1").count() <= 4, "{text}");
     node.until_quiet();
+}
+
+#[test]
+fn check_reads_the_files() {
+    let authority = Authority::new();
+    let pair = authority.server("shop", &["shop.example"], Algorithm::Ecdsa);
+    let config = authority.folder().join("tidegate.toml");
+    std::fs::write(&config, tidegate::core::config::DEFAULTS).expect("a writable folder");
+    let check = || {
+        let output = Command::new(PROGRAM)
+            .args(["check", "--config"])
+            .arg(&config)
+            .args(["--set", "tls.listen=127.0.0.1:8443", "--set", &certificates(&[&pair])])
+            .envs([("WX_SECRET", "s"), ("TOKEN_KEY", "0123456789abcdef0123456789abcdef")])
+            .output()
+            .expect("the program starts");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(check(), (true, String::new()));
+    std::fs::remove_file(&pair.key).expect("we wrote it");
+    let (fits, stderr) = check();
+    assert!(!fits && stderr.contains("tls.certificate[0].key") && stderr.contains("No such file"), "{stderr}");
+}
+
+/// What `systemctl reload` does: nothing ends, files are read again.
+#[test]
+fn a_hangup_loads_everything_again() {
+    let authority = Authority::new();
+    let pair = authority.server("shop", &["shop.example"], Algorithm::Ecdsa);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (database, log) = (folder.path().join("shop.db"), folder.path().join("access.log"));
+    tidegate::backends::sqlite::run_script(&database, include_str!("../../src/demo/shop.sql")).expect("it runs");
+    let config = folder.path().join("tidegate.toml");
+    std::fs::write(&config, tidegate::core::config::DEFAULTS).expect("a writable folder");
+    let mut child = Command::new(PROGRAM)
+        .args(["run", "--config"])
+        .arg(&config)
+        .args(["--set", "server.listen=off", "--set", "tls.listen=127.0.0.1:0", "--set", "ops.listen=127.0.0.1:0"])
+        .args(["--set", "server.shards=1", "--set", &certificates(&[&pair])])
+        .args(["--set", &format!("database.primary=sqlite://{}", database.display())])
+        .args(["--set", &format!("log.access=file:{}", log.display())])
+        .envs([("WX_SECRET", "s"), ("TOKEN_KEY", "0123456789abcdef0123456789abcdef")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("it is piped")));
+    let mut line = || lines.next().expect("a line").expect("text");
+    let (tls, ops) = (line(), line());
+    let addr = tls.strip_prefix("listening on ").and_then(|rest| rest.strip_suffix(" with TLS")).expect(&tls);
+    let metrics = format!("{}/metrics", ops.split(' ').next_back().expect("an address"));
+    let ask = || Dialer::new(&authority, "shop.example").ask(addr.parse().expect("an address"), &get("/ping")).0.status;
+    let lines_of = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default().lines().count();
+    assert_eq!(ask(), 200);
+    until("the answer is in the log", || lines_of(&log) == 1);
+    let moved = folder.path().join("access.log.1");
+    std::fs::rename(&log, &moved).expect("one file system");
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().is_ok_and(|kill| kill.success()));
+    let reloaded = || {
+        let output = Command::new("curl").args(["-s", &metrics]).output().expect("curl is installed");
+        String::from_utf8_lossy(&output.stdout).contains("tidegate_tls_reloads_total 1")
+    };
+    until("the certificates are loaded again", reloaded);
+    // The log is opened again behind the certificates, so the first answers may still go to the old file.
+    until("the new file is written", || ask() == 200 && lines_of(&log) > 0);
+    let ended = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(ended.is_ok_and(|kill| kill.success()) && child.wait().is_ok_and(|status| status.success()));
 }
 
 #[test]

@@ -29,9 +29,9 @@ pub const DEFAULTS: &str = include_str!("../../../tidegate.toml");
 const ROOT: &[&str] = &[
     "server",
     "proxy_protocol",
-    "overload",
     "tls",
     "redirect",
+    "overload",
     "ops",
     "log",
     "wechat",
@@ -50,9 +50,9 @@ const ROOT: &[&str] = &[
 const KNOBS: [(&str, &[&str]); 13] = [
     ("server", knobs::SERVER),
     ("proxy_protocol", proxy_protocol::PROXY_PROTOCOL),
-    ("overload", overload::OVERLOAD),
     ("tls", tls::TLS),
     ("redirect", tls::REDIRECT),
+    ("overload", overload::OVERLOAD),
     ("ops", knobs::OPS),
     ("log", knobs::LOG),
     ("wechat", knobs::WECHAT),
@@ -127,9 +127,9 @@ fn check(root: &Table, outside: &Outside<'_>, report: &Report) -> Config {
     let cors = cors::policies(&root);
     let config = Config {
         proxy_protocol: proxy_protocol::proxy_protocol(&root),
-        overload: overload::overload(&root),
         tls: tls::tls(&root),
         redirect: tls::redirect(&root),
+        overload: overload::overload(&root),
         ops: knobs::ops(&root),
         log: knobs::log(&root),
         wechat: knobs::wechat(&root),

@@ -330,11 +330,11 @@ pub struct Route {
     /// Whether the client must have shown a certificate.
     pub client_certificate: ClientCertificates,
     pub body_bytes_max: usize,
-    pub priority: Priority,
     /// Codings in which the body may come.
     pub request_codings: CodingSet,
     /// Which pages of other origins may call it; `None`: none.
     pub cors: Option<Arc<CorsPolicy>>,
+    pub priority: Priority,
     pub action: ActionSpec,
 }
 

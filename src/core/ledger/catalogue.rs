@@ -3,81 +3,12 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::core::admission::Resource;
 use crate::core::coding::Coding;
 use crate::core::config::checked::Route;
+use crate::core::ledger::ShardLedger;
 use crate::core::ledger::expose::Exposition;
-use crate::core::ledger::{Lane, ShardLedger};
-
-/// One metric of the exposition.
-pub struct Metric {
-    /// Whole name, as in dashboards and alert rules.
-    pub name: &'static str,
-    pub kind: Kind,
-    pub unit: Unit,
-    pub help: &'static str,
-    pub(super) series: Series,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    Count,
-    Bytes,
-    /// Kept in nanoseconds.
-    Seconds,
-}
-
-/// What the process knows beside the shards.
-#[derive(Clone, Copy, Debug)]
-pub struct ProcessFacts {
-    pub version: &'static str,
-    pub uptime: Duration,
-    pub resident_bytes: u64,
-    pub open_files: u64,
-    pub tls_reloads: u64,
-    pub tls_reloads_failed: u64,
-    /// Since 1970; zero: no certificate.
-    pub tls_expires: Duration,
-}
-
-type OfShard = fn(&ShardLedger) -> u64;
-
-/// Where the numbers of a metric come from, which also fixes its labels.
-pub(super) enum Series {
-    /// One number: the sum over all shards.
-    Total(OfShard),
-    /// A number per shard, where the spread matters.
-    PerShard(OfShard),
-    /// The sum over all shards, once per value of a label.
-    Split(&'static str, &'static [(&'static str, OfShard)]),
-    PerBackend(fn(&Lane) -> u64),
-    /// Per route, status class and status.
-    Requests,
-    /// Per route.
-    Durations,
-    /// Per route: received and sent.
-    RouteBytes,
-    /// Per code.
-    Faults,
-    /// Per reason.
-    Closed,
-    /// Per shortage and priority.
-    Shed,
-    /// The sum over all shards, per resource.
-    PerResource(fn(&ShardLedger, Resource) -> u64),
-    Process(fn(&ProcessFacts) -> u64),
-    /// Always 1, with the version as label.
-    Build,
-}
+use crate::core::ledger::metric::{Kind, Metric, ProcessFacts, Series, Unit, count, gauge};
 
 pub static CATALOGUE: &[Metric] = &[
     count("tidegate_requests_total", "Requests answered, by route and status.", Series::Requests),
@@ -146,33 +77,6 @@ pub static CATALOGUE: &[Metric] = &[
     ),
     count("tidegate_connections_closed_total", "Connections closed, by reason.", Series::Closed),
     count(
-        "tidegate_shed_total",
-        "Requests refused so that others are served in time, by what was short and by priority.",
-        Series::Shed,
-    ),
-    count(
-        "tidegate_abandoned_total",
-        "Questions of other shards that were not begun, because nobody waited for the answer any more.",
-        Series::Total(|l| l.overloads.abandoned.get()),
-    ),
-    gauge(
-        "tidegate_concurrency_limit",
-        "Requests that may wait for a backend at a time.",
-        Series::PerResource(|l, resource| l.overloads.limits[resource as usize].get()),
-    ),
-    gauge(
-        "tidegate_concurrency_waiting",
-        "Requests that wait for a backend.",
-        Series::PerResource(|l, resource| l.overloads.waiting[resource as usize].get()),
-    ),
-    Metric {
-        name: "tidegate_shard_lag_seconds",
-        kind: Kind::Gauge,
-        unit: Unit::Seconds,
-        help: "Longest wait of what was ready for its shard's turn in the last second; zero while the shard rests.",
-        series: Series::PerShard(|l| l.overloads.lag_nanos.get()),
-    },
-    count(
         "tidegate_tls_handshakes_total",
         "TLS handshakes, by outcome.",
         Series::Split(
@@ -205,6 +109,33 @@ pub static CATALOGUE: &[Metric] = &[
         unit: Unit::Seconds,
         help: "Unix time at which the first of the certificates ends; 0 without TLS.",
         series: Series::Process(|facts| u64::try_from(facts.tls_expires.as_nanos()).unwrap_or(u64::MAX)),
+    },
+    count(
+        "tidegate_shed_total",
+        "Requests refused so that others are served in time, by what was short and by priority.",
+        Series::Shed,
+    ),
+    count(
+        "tidegate_abandoned_total",
+        "Questions of other shards that were not begun, because nobody waited for the answer any more.",
+        Series::Total(|l| l.overloads.abandoned.get()),
+    ),
+    gauge(
+        "tidegate_concurrency_limit",
+        "Requests that may wait for a backend at a time.",
+        Series::PerResource(|l, resource| l.overloads.limits[resource as usize].get()),
+    ),
+    gauge(
+        "tidegate_concurrency_waiting",
+        "Requests that wait for a backend.",
+        Series::PerResource(|l, resource| l.overloads.waiting[resource as usize].get()),
+    ),
+    Metric {
+        name: "tidegate_shard_lag_seconds",
+        kind: Kind::Gauge,
+        unit: Unit::Seconds,
+        help: "Longest wait of what was ready for its shard's turn in the last second; zero while the shard rests.",
+        series: Series::PerShard(|l| l.overloads.lag_nanos.get()),
     },
     count(
         "tidegate_limiter_decisions_total",
@@ -395,12 +326,4 @@ pub fn render(shards: &[Arc<ShardLedger>], routes: &[String], facts: ProcessFact
     for metric in CATALOGUE {
         exposition.metric(metric);
     }
-}
-
-const fn count(name: &'static str, help: &'static str, series: Series) -> Metric {
-    Metric { name, kind: Kind::Counter, unit: Unit::Count, help, series }
-}
-
-const fn gauge(name: &'static str, help: &'static str, series: Series) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: Unit::Count, help, series }
 }

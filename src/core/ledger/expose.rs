@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::core::admission::{Priority, Resource};
 use crate::core::fault::Backend;
-use crate::core::ledger::catalogue::{Kind, Metric, ProcessFacts, Series, Unit};
 use crate::core::ledger::classes::{FAULT_CELLS, FAULT_CODES, STATUS_CELLS, status_labels};
 use crate::core::ledger::histogram::{BOUNDED_BUCKETS, Snapshot, bound_nanos};
+use crate::core::ledger::metric::{Kind, Metric, ProcessFacts, Series, Unit};
 use crate::core::ledger::refusals::Short;
 use crate::core::ledger::{CloseReason, LANES, RouteRow, ShardLedger};
 

@@ -10,6 +10,7 @@ pub mod classes;
 pub mod counter;
 mod expose;
 pub mod histogram;
+pub mod metric;
 pub mod refusals;
 pub mod tls;
 

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::catalogue::{CATALOGUE, Kind, ProcessFacts, Unit, render, route_label};
+use super::catalogue::{CATALOGUE, render, route_label};
 use super::classes::{FAULT_CODES, STATUSES};
+use super::metric::{Kind, ProcessFacts, Unit};
 use super::*;
 use crate::core::admission::Priority;
 use crate::core::coding::CodingSet;
@@ -230,9 +231,9 @@ fn a_route_is_labelled_by_methods_and_pattern() {
         ip_limits: Vec::new(),
         client_certificate: ClientCertificates::Off,
         body_bytes_max: 0,
-        priority: Priority::Normal,
         request_codings: CodingSet::NONE,
         cors: None,
+        priority: Priority::Normal,
         action: ActionSpec { kind: "query".into(), value: toml::Value::Boolean(true) },
     };
     assert_eq!(route_label(&route), "GET,PUT /a/{id}");

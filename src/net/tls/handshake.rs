@@ -50,6 +50,8 @@ pub async fn accept(
     match converse(&mut tls, first).await {
         Ok(made) => Ok((tls, made)),
         Err(failure) => {
+            // Not louder: anybody can cause it, as often as he likes.
+            tracing::debug!(?failure, error = ?tls.session.error(), "a handshake came to nothing");
             tls.close_gently();
             Err(if is_tls || failure != Failure::Refused { failure } else { Failure::NotTls })
         }

@@ -46,8 +46,8 @@ impl Identity {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(names.clone());
         config.alpn_protocols = offered.iter().map(|protocol| protocol.name().as_bytes().to_vec()).collect();
-        // A phone knows best which cipher it is fast at: those without AES hardware put ChaCha20 first.
-        config.ignore_client_order = false;
+        // Ours is the order, so that an old list in a client is no reason for less. Phones have AES in hardware since ARMv8.
+        config.ignore_client_order = true;
         // Tickets are kept by clients; a table here would be one shard's, or a lock.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if tls.clients == ClientCertificates::Off {

@@ -167,7 +167,9 @@ impl Session {
         let mut at = 0;
         loop {
             // rustls counts on the bytes that it has not done with, also where only the way out is asked for.
-            match self.conn.process_tls_records(&mut self.partial).state.ok()? {
+            let UnbufferedStatus { discard, state } = self.conn.process_tls_records(&mut self.partial);
+            debug_assert_eq!(discard, 0, "what could be done with these bytes was done when they came");
+            match state.ok()? {
                 ConnectionState::WriteTraffic(mut traffic) => {
                     let len = act(&mut traffic, out.get_mut(at..)?).ok()?;
                     return Some(at + len);

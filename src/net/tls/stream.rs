@@ -1,6 +1,7 @@
 //! A stream behind TLS: what a conversation reads and writes is plaintext, what the socket carries is not.
 //! Never here: HTTP; more than one send per piece of `TLS_SEAL_BYTES_MAX`.
 
+use crate::core::bounds::TLS_UNSENT_BYTES_MAX;
 use crate::core::config::tls::Protocol;
 use crate::core::time::Tick;
 use crate::net::sockets::End;
@@ -86,6 +87,7 @@ impl TlsStream {
             taken += piece;
             let sent = self.stream.send_now(records)?;
             self.session.unsent.extend_from_slice(records.get(sent..).unwrap_or_default());
+            debug_assert!(self.session.unsent.len() <= TLS_UNSENT_BYTES_MAX, "nothing is sealed while something waits");
         }
     }
 

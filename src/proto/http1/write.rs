@@ -9,7 +9,8 @@ use super::{BodyMode, Persistence, Version, Wire};
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Status line and type of nearly every answer, copied at once.
-const OK_JSON: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n";
+const OK_JSON: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\nx-content-type-options: nosniff\r\n";
 /// The fields written here take about 200 bytes; more come only with headers of the reply.
 const HEAD_BYTES_USUAL: usize = 384;
 
@@ -117,6 +118,8 @@ fn write_start(out: &mut Vec<u8>, status: u16, content_type: &str) {
     out.extend_from_slice(b"\r\n");
     if !content_type.is_empty() {
         write_field(out, "content-type", content_type);
+        // The type is what it says; a browser must not find a page in somebody's text.
+        out.extend_from_slice(b"x-content-type-options: nosniff\r\n");
     }
 }
 

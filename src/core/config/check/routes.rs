@@ -28,9 +28,9 @@ pub(super) const ROUTE: &[&str] = &[
     "client_certificate",
     "limit",
     "body_bytes_max",
-    "priority",
     "request_encoding",
     "cors",
+    "priority",
     "action",
 ];
 

@@ -498,6 +498,27 @@ fn knobs_that_depend_on_each_other() {
 }
 
 #[test]
+fn codings_are_known_and_decoded_bodies_short() {
+    let coding = "must be \"br\", \"zstd\" or \"gzip\"";
+    check("[compression]\ncodings = []", &[]);
+    check("[compression]\ncodings = [\"gzip\"]\nbytes_min = \"48KiB\"", &[]);
+    check("[compression]\ncodings = [\"deflate\"]", &[&format!("compression.codings[0] = \"deflate\": {coding}")]);
+    let packed = |rest: &str| {
+        let head = "[[route]]\npath = \"/b\"\nmethod = \"POST\"\nauth = \"none\"\naction = { respond = {} }";
+        format!("{head}\n{rest}")
+    };
+    check(&packed("request_encoding = [\"gzip\", \"br\", \"zstd\"]\nbody_bytes_max = \"4MiB\""), &[]);
+    check(&packed("request_encoding = [\"x\"]"), &[&format!("route[1 /b].request_encoding[0] = \"x\": {coding}")]);
+    check(
+        &packed("request_encoding = [\"gzip\"]\nbody_bytes_max = \"4097KiB\""),
+        &[
+            "route[1 /b].request_encoding = [1 items]: must not be given where body_bytes_max is above 4 MiB; a body is decoded in one go, while others wait",
+        ],
+    );
+    check(&packed("request_encoding = []\nbody_bytes_max = \"5MiB\""), &[]);
+}
+
+#[test]
 fn sections_of_the_wrong_shape() {
     let check = |text: &str, expect: &str| {
         let lines = load_here(text).expect_err(text);
@@ -511,13 +532,13 @@ fn sections_of_the_wrong_shape() {
     check("sever = 1", "sever: unknown key; did you mean server?");
     check(
         "zzzzzzzz = 1",
-        "zzzzzzzz: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
+        "zzzzzzzz: unknown key; known: server, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
     check("", "app: must be given at least once; write [[app]] with appid and secret of the mini-program");
     check("", "route: must be given at least once; write [[route]] with path, method, auth and action");
     check(
         "\"a\\nb\" = 1",
-        "a\\nb: unknown key; known: server, proxy_protocol, overload, tls, redirect, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
+        "a\\nb: unknown key; known: server, proxy_protocol, tls, redirect, overload, ops, log, wechat, app, token, limiter, cache, compression, database, query, transaction, cors, route",
     );
 }
 

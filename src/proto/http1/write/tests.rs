@@ -53,8 +53,9 @@ fn check(text: &str, status: u16, body: &str, has: &[(&str, &str)], lacks: &[&st
 fn one_answer_byte_for_byte() {
     assert_eq!(
         written(&Reply::json(Body::Static(b"{\"code\":0}")), PLAIN),
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
-         x-request-id: 0123456789abcdef\r\ncache-control: private, no-cache\r\ncontent-length: 10\r\n\r\n{\"code\":0}"
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json; charset=utf-8\r\n\
+         x-content-type-options: nosniff\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\nx-request-id: 0123456789abcdef\r\n\
+         cache-control: no-store\r\ncontent-length: 10\r\n\r\n{\"code\":0}"
     );
 }
 
@@ -63,6 +64,10 @@ fn caches_ask_again_unless_they_are_told_otherwise() {
     let told = [("cache-control", "private, no-cache")];
     check(&written(&shared(200), PLAIN), 200, "{}", &told, &[]);
     check(&written(&shared(304), PLAIN), 304, "", &told, &[]);
+    let untagged = Reply::json(Body::Static(b"{}"));
+    check(&written(&untagged, PLAIN), 200, "{}", &[("cache-control", "no-store")], &[]);
+    let tagged = Reply::json(Body::Static(b"{}")).with("etag", "\"own\"");
+    check(&written(&tagged, PLAIN), 200, "{}", &told, &[]);
     check(&written(&shared(404), PLAIN), 404, "{}", &[], &["cache-control"]);
     let own = shared(304).with("cache-control", "max-age=1");
     check(&written(&own, PLAIN), 304, "", &[("cache-control", "max-age=1")], &[]);
