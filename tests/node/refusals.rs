@@ -68,7 +68,7 @@ fn a_refused_head_answers_without_a_body() {
 
 #[test]
 fn what_the_server_does_not_know_has_a_status_of_its_own() {
-    let node = TestNode::start(&[]);
+    let node = TestNode::start(&["http2.enabled=false"]);
     check(&node, &get("/nowhere"), 40400, true);
     check(&node, "BREW /ping HTTP/1.1\r\nhost: test\r\n\r\n", 50100, false);
     check(&node, &post_with("transfer-encoding: gzip, chunked", "0\r\n\r\n"), 50101, false);

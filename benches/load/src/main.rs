@@ -44,6 +44,8 @@ enum Command {
     Login(load::login::LoginArgs),
     /// Log users in and write their tokens to a file, one a line
     Tokens(load::tokens::TokensArgs),
+    /// Send multiples of what a server can do and see whom it serves
+    Overload(load::overload::OverloadArgs),
     /// Run floors, peers and the gateway in turn and print the table
     Compare(compare::CompareArgs),
 }
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Handshakes(args) => load::handshakes::run(&args),
         Command::Login(args) => load::login::run(&args),
         Command::Tokens(args) => load::tokens::run(&args),
+        Command::Overload(args) => load::overload::run(&args),
         Command::Compare(args) => compare::run(&args),
     };
     match outcome {

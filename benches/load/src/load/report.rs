@@ -31,6 +31,14 @@ pub struct Report {
     pub p99_us: f64,
     pub p999_us: f64,
     pub max_us: f64,
+    /// Of the answers 2xx alone.
+    #[serde(default)]
+    pub ok_p50_us: f64,
+    #[serde(default)]
+    pub ok_p99_us: f64,
+    /// Of the answers 503.
+    #[serde(default)]
+    pub refused_p99_us: f64,
 }
 
 /// Requests and connections that failed, by what was being done.
@@ -62,6 +70,8 @@ pub struct Tally {
     status: Box<[u64; STATUS_CODES]>,
     errors: Errors,
     latencies: Histogram<u64>,
+    ok: Histogram<u64>,
+    refused: Histogram<u64>,
 }
 
 impl Tally {
@@ -69,13 +79,27 @@ impl Tally {
         let longest = LATENCY_MAX.as_nanos() as u64;
         let latencies =
             Histogram::new_with_bounds(1, longest, LATENCY_DIGITS).expect("bounds in order and a legal precision");
-        Self { requests: 0, responses: 0, status: Box::new([0; STATUS_CODES]), errors: Errors::default(), latencies }
+        Self {
+            requests: 0,
+            responses: 0,
+            status: Box::new([0; STATUS_CODES]),
+            errors: Errors::default(),
+            ok: latencies.clone(),
+            refused: latencies.clone(),
+            latencies,
+        }
     }
 
     pub fn answered(&mut self, answered: Answered, latency: Duration) {
         self.responses += 1;
         self.status[usize::from(answered.status)] += 1;
-        self.latencies.saturating_record(latency.as_nanos() as u64);
+        let nanos = latency.as_nanos() as u64;
+        self.latencies.saturating_record(nanos);
+        match answered.status {
+            200..300 => self.ok.saturating_record(nanos),
+            503 => self.refused.saturating_record(nanos),
+            _ => {}
+        }
     }
 
     pub fn failed(&mut self, failure: Failure) {
@@ -105,6 +129,9 @@ impl Tally {
             p99_us: quantile_us(0.99),
             p999_us: quantile_us(0.999),
             max_us: self.latencies.max() as f64 / 1000.0,
+            ok_p50_us: self.ok.value_at_quantile(0.5) as f64 / 1000.0,
+            ok_p99_us: self.ok.value_at_quantile(0.99) as f64 / 1000.0,
+            refused_p99_us: self.refused.value_at_quantile(0.99) as f64 / 1000.0,
         }
     }
 }
