@@ -125,8 +125,13 @@ impl Peer {
 
     /// The answer on a stream, once it is whole or reset.
     pub fn answer(&mut self, stream: u32) -> Answer {
-        self.until(|peer| peer.answers.get(&stream).is_some_and(|answer| answer.ended || answer.reset.is_some()));
+        self.until(|peer| peer.is_over(stream));
         self.answers.remove(&stream).expect("waited for above")
+    }
+
+    /// Whether nothing more will come on a stream, as far as frames have been read.
+    pub fn is_over(&self, stream: u32) -> bool {
+        self.answers.get(&stream).is_some_and(|answer| answer.ended || answer.reset.is_some())
     }
 
     /// The status of a stream's answer, as soon as its head is here.
@@ -151,6 +156,11 @@ impl Peer {
     pub fn goodbye(&mut self) -> Option<u32> {
         while self.step() {}
         self.goodbyes.last().map(|(reason, _)| *reason)
+    }
+
+    /// For what is not a frame.
+    pub fn second_handle(&self) -> TcpStream {
+        self.stream.try_clone().expect("a descriptor is free")
     }
 
     /// Reads until `done`.
