@@ -52,10 +52,18 @@ fn trailers_are_dropped() {
     peer.send(&data(1, b"{}", 0));
     peer.say(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&[("x-checksum", "1")]));
     assert_eq!(peer.answer(1).status, 200);
+    // A section with nothing in it, in one piece and in two.
+    for (stream, cut) in [(5, 9), (7, 4)] {
+        peer.send(&[request(stream, "POST", "/echo", &[], 0), data(stream, b"{}", 0)].concat());
+        let blank = frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &[]);
+        peer.send(&blank[..cut]);
+        peer.send(&blank[cut..]);
+        assert_eq!(peer.answer(stream).status, 200, "cut at {cut}");
+    }
     // RFC 9113 §8.1: pseudo-fields have no place there.
-    peer.send(&request(3, "POST", "/echo", &[], 0));
-    peer.say(kind::HEADERS, END_HEADERS | END_STREAM, 3, &block(&[(":method", "GET")]));
-    assert_eq!(peer.answer(3).reset, Some(code::PROTOCOL_ERROR));
+    peer.send(&request(9, "POST", "/echo", &[], 0));
+    peer.say(kind::HEADERS, END_HEADERS | END_STREAM, 9, &block(&[(":method", "GET")]));
+    assert_eq!(peer.answer(9).reset, Some(code::PROTOCOL_ERROR));
 }
 
 #[test]

@@ -172,6 +172,7 @@ impl Conversation {
             // What came before it is answered first.
             Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
         }
+        self.line.blank.drain(..).for_each(|stream| self.exchange.ends_blank(stream));
         // A long upload is amid a frame whenever one looks; what counts is that frames come to their end.
         let goes_on = self.line.frames == frames;
         self.amid_since = self.line.is_amid().then_some(self.amid_since.filter(|_| goes_on).unwrap_or(now));

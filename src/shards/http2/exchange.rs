@@ -13,6 +13,7 @@ use ::http::{Request, Response, StatusCode};
 
 use crate::actions::Outcome;
 use crate::actions::desk::Desk;
+use crate::core::bounds::HTTP2_STREAMS_CEILING;
 use crate::core::fault::{Backend, Fault};
 use crate::core::pace::{Demand, Pace};
 use crate::core::time::UnixSeconds;
@@ -31,7 +32,7 @@ use crate::shards::pipeline::serve;
 use crate::shards::room::Room;
 
 use super::bodies::{Bodies, Full};
-use super::stage::{Asked, Broken, Flow, Gather, Last, Respond, Sending, Stage, Streaming, Waiting};
+use super::stage::{Asked, Broken, Flow, Gather, Last, Respond, Sending, Stage, Streaming, Trailers, Waiting};
 
 pub struct Exchange {
     pub desk: Rc<Desk>,
@@ -41,6 +42,8 @@ pub struct Exchange {
     date: (UnixSeconds, HeaderValue),
     pub streak: Streak,
     bodies: Bodies,
+    /// Streams whose trailers have no field, the latest last, until their bodies are read.
+    blank: Vec<u32>,
     /// Requests answered, and answers given up, since the budget was told.
     pub served: u32,
     pub stalled: u32,
@@ -55,7 +58,26 @@ impl Exchange {
             headers_max: server.headers_max,
         };
         let date = (UnixSeconds(0), HeaderValue::from_static(""));
-        Self { desk, peer, limits, date, streak: Streak::default(), bodies: Bodies::default(), served: 0, stalled: 0 }
+        Self {
+            desk,
+            peer,
+            limits,
+            date,
+            streak: Streak::default(),
+            bodies: Bodies::default(),
+            blank: Vec::new(),
+            served: 0,
+            stalled: 0,
+        }
+    }
+
+    /// The body of a stream ends with trailers in which there is nothing.
+    pub fn ends_blank(&mut self, stream: u32) {
+        if self.blank.len() == HTTP2_STREAMS_CEILING {
+            // Of a body that nobody reads: there are not so many that somebody does.
+            self.blank.remove(0);
+        }
+        self.blank.push(stream);
     }
 
     /// A new request. `None`: it is done with.
@@ -150,7 +172,12 @@ impl Exchange {
     fn read_on(&mut self, mut gather: Box<Gather>, cx: &mut Context<'_>) -> Step {
         match gather.poll(cx, self.of_bodies(), self.desk.tick()) {
             Poll::Pending => Step::Waits(Stage::Body(gather)),
-            Poll::Ready(Ok(())) => {
+            Poll::Ready(Ok(trailers)) if trailers == Trailers::Emptied && !self.was_blank(&gather) => {
+                let Gather { parts, respond, content, .. } = *gather;
+                let refusal = Refusal::Reset(Fault::Malformed("pseudo-field in trailers"));
+                Step::of(self.refuse(&parts, respond, content.bytes.len(), refusal))
+            }
+            Poll::Ready(Ok(_)) => {
                 let Gather { parts, mut content, respond, .. } = *gather;
                 Step::of(self.serve(&parts, &mut content.bytes, respond))
             }
@@ -160,12 +187,14 @@ impl Exchange {
                 let refusal = too_much(full, content.bytes_max);
                 Step::of(self.refuse(&parts, respond, content.bytes.len(), refusal))
             }
-            Poll::Ready(Err(Broken::Malformed)) => {
-                let Gather { parts, respond, content, .. } = *gather;
-                let refusal = Refusal::Reset(Fault::Malformed("pseudo-field in trailers"));
-                Step::of(self.refuse(&parts, respond, content.bytes.len(), refusal))
-            }
         }
+    }
+
+    /// Whether the trailers of this body had no field when they came.
+    fn was_blank(&mut self, gather: &Gather) -> bool {
+        let stream = gather.body.stream_id().as_u32();
+        let at = self.blank.iter().position(|blank| *blank == stream);
+        at.map(|at| self.blank.remove(at)).is_some()
     }
 
     /// A whole request.

@@ -19,7 +19,7 @@ use crate::core::time::Tick;
 use crate::proto::http2::PREFACE;
 use crate::proto::http2::block::blames_a_field;
 use crate::proto::http2::budget::Budget;
-use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, kind};
+use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, flag, kind};
 use crate::proto::http2::order::{Disorder, Order};
 use crate::proto::http2::payload::Payload;
 
@@ -47,6 +47,8 @@ pub struct Line {
     to_client: Meter,
     /// Bytes at the front of what is to be sent that have been counted.
     counted: usize,
+    /// Streams whose body ended, in what was fed last, with trailers without a field.
+    pub blank: Vec<u32>,
     order: Order,
     budget: Budget,
     /// Frames of the client, and streams begun, so far.
@@ -90,6 +92,7 @@ impl Line {
             first_frame: None,
             to_client: Meter::after(0),
             counted: 0,
+            blank: Vec::new(),
             order: Order::default(),
             budget: Budget::new(),
             frames: 0,
@@ -105,13 +108,15 @@ impl Line {
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
         self.first_frame = self.from_client.bytes_to_next();
-        let Self { order, budget, frames, client_leaves: leaves, .. } = self;
+        let Self { order, budget, frames, client_leaves: leaves, blank, .. } = self;
         let mut withheld = Vec::new();
+        blank.clear();
         let broken_off = self.from_client.pass(&bytes, |passing, began| {
             judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
                 Passing::Frame(frame) => {
                     let whole = began.map(|at| at..at + HEAD_BYTES + frame.bytes as usize);
                     withheld.extend(whole.filter(|_| is_withheld(&frame)));
+                    blank.extend(is_blank(&frame).then_some(frame.stream));
                     *leaves |= frame.kind == kind::GOAWAY;
                     *frames += 1;
                     budget.received(frame, now).map_err(Offence::Flood)
@@ -261,6 +266,11 @@ const fn is_withheld(frame: &Seen) -> bool {
         kind::GOAWAY => true,
         _ => false,
     }
+}
+
+/// Whether a frame is a whole header block with nothing in it: the library lets it pass as trailers alone.
+const fn is_blank(frame: &Seen) -> bool {
+    frame.kind == kind::HEADERS && frame.flags == flag::END_STREAM | flag::END_HEADERS && frame.bytes == 0
 }
 
 /// Puts another reason into the GOAWAY that was written last.

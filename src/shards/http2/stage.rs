@@ -87,7 +87,15 @@ pub enum Broken {
     /// The client has given up, or its frames were not what they said.
     Gone,
     Full(Full),
-    Malformed,
+}
+
+/// What came behind a body. Trailers are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trailers {
+    Lawful,
+    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
+    /// are all there is, nothing is left.
+    Emptied,
 }
 
 impl Stage {
@@ -102,8 +110,8 @@ impl Stage {
 }
 
 impl Gather {
-    /// Takes what has come of the body, and gives the window back for it. Trailers are dropped.
-    pub fn poll(&mut self, cx: &mut Context<'_>, demand: Demand, now: Tick) -> Poll<Result<(), Broken>> {
+    /// Takes what has come of the body, and gives the window back for it.
+    pub fn poll(&mut self, cx: &mut Context<'_>, demand: Demand, now: Tick) -> Poll<Result<Trailers, Broken>> {
         loop {
             let Poll::Ready(data) = self.body.poll_data(cx) else { return Poll::Pending };
             match data {
@@ -123,13 +131,11 @@ impl Gather {
 }
 
 impl Gather {
-    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
-    /// are all there is, nothing is left.
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Trailers, Broken>> {
         match self.body.poll_trailers(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Err(Broken::Malformed)),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Ok(Trailers::Emptied)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(Trailers::Lawful)),
             Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Gone)),
         }
     }
