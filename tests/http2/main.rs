@@ -5,12 +5,15 @@
 mod support;
 
 mod bodies;
+mod cuts;
 mod deadlines;
 mod drain;
 mod errors;
 mod floods;
+mod garbage;
 mod moves;
 mod peer;
 mod requests;
+mod session;
 mod tls;
 mod windows;
