@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balanced;
 mod bodies;
 mod cuts;
 mod deadlines;

@@ -139,6 +139,11 @@ impl Peer {
         self.send(&request(stream, "GET", path, &[], END_STREAM));
     }
 
+    /// As `get`, from a server that may have closed already.
+    pub fn try_get(&mut self, stream: u32, path: &str) -> bool {
+        self.try_send(&request(stream, "GET", path, &[], END_STREAM))
+    }
+
     /// A request with its body in one frame.
     pub fn post(&mut self, stream: u32, path: &str, body: &[u8]) {
         self.send(&[request(stream, "POST", path, &[], 0), frame(kind::DATA, END_STREAM, stream, body)].concat());

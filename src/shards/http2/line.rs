@@ -54,6 +54,8 @@ pub struct Line {
     /// Frames of the client, and streams begun, so far.
     pub frames: u64,
     pub streams: u64,
+    /// We want the client to begin no more.
+    parts: bool,
     /// The client has said that it begins no more.
     pub client_leaves: bool,
 }
@@ -97,6 +99,7 @@ impl Line {
             budget: Budget::new(),
             frames: 0,
             streams: 0,
+            parts: false,
             client_leaves: false,
         }
     }
@@ -180,7 +183,12 @@ impl Line {
         if let Library::Greets(handshake) = &mut self.library {
             match Pin::new(&mut **handshake).poll(&mut cx) {
                 Poll::Pending => return Heard::Nothing,
-                Poll::Ready(Ok(connection)) => self.library = Library::Speaks(Box::new(connection)),
+                Poll::Ready(Ok(mut connection)) => {
+                    if self.parts {
+                        connection.graceful_shutdown();
+                    }
+                    self.library = Library::Speaks(Box::new(connection));
+                }
                 Poll::Ready(Err(error)) => return self.end(Err(error)),
             }
         }
@@ -196,8 +204,10 @@ impl Line {
         }
     }
 
-    /// Tells the client to come no more (RFC 9113 §6.8): no stream is given up.
+    /// Tells the client to come no more (RFC 9113 §6.8): no stream is given up. Who has not finished its preface is told behind
+    /// it.
     pub fn part(&mut self) {
+        self.parts = true;
         if let Library::Speaks(connection) = &mut self.library {
             connection.graceful_shutdown();
         }
