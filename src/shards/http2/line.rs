@@ -19,7 +19,7 @@ use crate::core::time::Tick;
 use crate::proto::http2::PREFACE;
 use crate::proto::http2::block::blames_a_field;
 use crate::proto::http2::budget::Budget;
-use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, kind};
+use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, flag, kind};
 use crate::proto::http2::order::{Disorder, Order};
 use crate::proto::http2::payload::Payload;
 
@@ -51,6 +51,8 @@ pub struct Line {
     budget: Budget,
     /// Frames of the client, and streams begun, so far.
     pub frames: u64,
+    /// Header blocks that have come whole since the library last had nothing to say.
+    heads: u32,
     pub streams: u64,
     /// The client has said that it begins no more.
     pub client_leaves: bool,
@@ -93,6 +95,7 @@ impl Line {
             order: Order::default(),
             budget: Budget::new(),
             frames: 0,
+            heads: 0,
             streams: 0,
             client_leaves: false,
         }
@@ -105,7 +108,7 @@ impl Line {
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
         self.first_frame = self.from_client.bytes_to_next();
-        let Self { order, budget, frames, client_leaves: leaves, .. } = self;
+        let Self { order, budget, frames, heads, client_leaves: leaves, .. } = self;
         let mut withheld = Vec::new();
         let broken_off = self.from_client.pass(&bytes, |passing, began| {
             judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
@@ -114,6 +117,8 @@ impl Line {
                     withheld.extend(whole.filter(|_| is_withheld(&frame)));
                     *leaves |= frame.kind == kind::GOAWAY;
                     *frames += 1;
+                    let ends_block = frame.flags & flag::END_HEADERS != 0;
+                    *heads += u32::from(ends_block && matches!(frame.kind, kind::HEADERS | kind::CONTINUATION));
                     budget.received(frame, now).map_err(Offence::Flood)
                 }
                 Passing::Setting { .. } => Ok(()),
@@ -181,9 +186,13 @@ impl Line {
         }
         let Library::Speaks(connection) = &mut self.library else { return Heard::Nothing };
         match connection.poll_accept(&mut cx) {
-            Poll::Pending => Heard::Nothing,
+            Poll::Pending => {
+                self.heads = 0;
+                Heard::Nothing
+            }
             Poll::Ready(Some(Ok((request, respond)))) => {
                 self.streams += 1;
+                self.heads = self.heads.saturating_sub(1);
                 Heard::Request(request, respond)
             }
             Poll::Ready(Some(Err(error))) => self.end(Err(error)),
@@ -210,6 +219,11 @@ impl Line {
             while !matches!(self.hear(), Heard::End(_) | Heard::Nothing) {}
         }
         self.library = Library::Over;
+    }
+
+    /// Whether the library has likely more requests to hand out: trailers have a header block as well.
+    pub const fn has_heads(&self) -> bool {
+        self.heads > 0
     }
 
     /// Whether no stream is open, as far as the client knows.
