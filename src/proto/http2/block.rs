@@ -2,6 +2,8 @@
 //! have. The library says the same of both.
 //! Never here: a table of fields. This is for the name of an error, not for reading requests.
 
+use crate::proto::request::is_value_byte;
+
 use super::meter::{HEAD_BYTES, flag, kind};
 
 /// Whether one of the header blocks in `frames` decodes as far as it can be seen and holds an octet that no field has
@@ -53,7 +55,7 @@ fn has_forbidden_octet(mut block: &[u8]) -> Option<bool> {
             block = rest;
         }
         let (value, rest) = string(block)?;
-        found |= value.is_some_and(|value| value.iter().any(|octet| !matches!(octet, b'\t' | b' '..=0x7e)));
+        found |= value.is_some_and(|value| !value.iter().all(|&octet| is_value_byte(octet)));
         block = rest;
     }
     Some(found)
@@ -116,6 +118,7 @@ mod tests {
         check(0, b"\x82\x40\x01a\x02b\n", true);
         check(0, b"\x82\x00\x01\xe9\x01b", true);
         check(0, b"\x10\x01a\x01\x7f", true);
+        check(0, b"\x10\x01a\x01\xe9", false);
         check(0, b"\x00\x01A\x01b", true);
         check(0, b"\x00\x02:x\x01b", true);
         check(0, b"\x00\x05:path\x01/", false);
