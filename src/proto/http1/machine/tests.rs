@@ -583,6 +583,8 @@ fn a_refused_head_request_gets_no_body() {
     assert!(matches!(&seen[..], [Seen::Fault(_, Omit)]), "{seen:?}");
     let (seen, _) = bytewise(b"\r\nHEAD / HTTP/1.1\r\n\r\n");
     assert!(matches!(&seen[..], [Seen::Fault(_, Omit)]), "{seen:?}");
+    let (seen, _) = whole(b"\r\n\r\n\r\nHEAD / HTTP/1.1\r\n\r\n");
+    assert!(matches!(&seen[..], [Seen::Fault(_, Omit)]), "{seen:?}");
     let (seen, _) = whole(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(matches!(&seen[..], [Seen::Request { wire: Wire { body: Omit, .. }, .. }]), "{seen:?}");
 }
