@@ -97,6 +97,8 @@ fn integer(bytes: &[u8], bits: u32) -> Option<(usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -140,5 +142,15 @@ mod tests {
         check(flag::PRIORITY, b"\0\0\0\0\n\x40\x01a\x01b", false);
         check(flag::PADDED | flag::PRIORITY, b"\x01\0\0\0\0\n\x40\x01a\x01\n\0", true);
         check(flag::PADDED, b"\x09\x40", false);
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_survived(flags in any::<u8>(), block in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = has_forbidden_octet(&block);
+            let mut frame = vec![0, 0, block.len() as u8, kind::HEADERS, flags, 0, 0, 0, 1];
+            frame.extend(block);
+            let _ = blames_a_field(&frame);
+        }
     }
 }

@@ -145,6 +145,8 @@ const fn field_bytes(field: &Header<'_>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIMITS: Limits = Limits { head_bytes_max: 400, target_bytes_max: 100, headers_max: 8 };
@@ -244,5 +246,31 @@ mod tests {
         let request = head.with(&mut body);
         assert_eq!(request.headers.first(), Some(&Header { name: "host", value: b"a" }));
         assert_eq!((request.method, request.body.len()), (Method::Post, 2));
+    }
+
+    proptest! {
+        /// Whatever the library lets pass is a request with all its fields, or refused.
+        #[test]
+        fn fields_are_kept_or_refused(
+            target in "/[ -~]{0,12}",
+            fields in prop::collection::vec(("(host|expect|content-length|x-[a-z]{1,3})", "[\t -~é-\u{ffff}]{0,6}"), 0..6),
+        ) {
+            let mut request = ::http::Request::builder().uri(&target);
+            for (name, value) in &fields {
+                request = request.header(name, value.as_bytes());
+            }
+            let Ok(request) = request.body(()) else { return Ok(()) };
+            let parts = request.into_parts().0;
+            let mut table = FieldTable::new();
+            if let Ok(head) = Head::read(&parts, &mut table, &LIMITS) {
+                prop_assert!(head.path.starts_with('/'));
+                prop_assert_eq!(head.headers.len(), fields.len());
+                for (name, value) in &fields {
+                    let field = Header { name, value: value.as_bytes() };
+                    prop_assert!(head.headers.contains(&field), "{field:?}");
+                }
+                prop_assert!(head.headers.iter().filter(|field| field.name == "host").count() == 1);
+            }
+        }
     }
 }
