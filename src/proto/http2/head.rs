@@ -25,7 +25,7 @@ pub struct FieldTable<'h>([Header<'h>; HEADERS_MAX]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Answer(Fault),
-    /// RFC 9113 §8.1.1: malformed, which is an error of its stream.
+    /// RFC 9113 §8.1.1: malformed, which is an error of its stream. §8.7: or refused, to be tried again.
     Reset(Fault),
 }
 

@@ -14,6 +14,7 @@ use crate::actions::desk::Desk;
 use crate::core::flood::Flood;
 use crate::core::ids::ShardId;
 use crate::core::ledger::CloseReason;
+use crate::core::pace::Demand;
 use crate::core::time::Tick;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError};
@@ -22,6 +23,7 @@ use crate::proto::http2::order::Disorder;
 use crate::shards::answers::Peer;
 use crate::shards::course::{Ending, LAST_WAIT};
 
+use super::backlog::Backlog;
 use super::exchange::Exchange;
 use super::line::{Heard, Line, Offence};
 use super::places::Places;
@@ -41,8 +43,8 @@ pub struct Conversation {
     streams_seen: u64,
     /// What ends the connection once the frames before it are worked off.
     disorder: Option<Disorder>,
-    /// Since when bytes wait for the socket to take them.
-    blocked_since: Option<Tick>,
+    /// Bytes wait for the socket to take them.
+    backlog: Option<Backlog>,
 }
 
 /// A request, and where its answer goes.
@@ -87,7 +89,7 @@ impl Conversation {
             amid_since: None,
             streams_seen: 0,
             disorder: None,
-            blocked_since: None,
+            backlog: None,
         }
     }
 
@@ -121,7 +123,7 @@ impl Conversation {
                 Ok(()) => {}
             }
             if let State::Over(reason) = self.state
-                && self.blocked_since.is_none()
+                && self.backlog.is_none()
             {
                 return Poll::Ready(Ending::Gently(reason));
             }
@@ -205,6 +207,7 @@ impl Conversation {
             // What came before it is answered first.
             Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
         }
+        self.line.blank.drain(..).for_each(|stream| self.exchange.ends_blank(stream));
         // A long upload is amid a frame whenever one looks; what counts is that frames come to their end.
         let goes_on = self.line.frames == frames;
         self.amid_since = self.line.is_amid().then_some(self.amid_since.filter(|_| goes_on).unwrap_or(now));
@@ -274,7 +277,7 @@ impl Conversation {
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         let mut out = std::mem::take(&mut self.line.pipe.ends().outbound);
         if out.is_empty() && !self.transport.has_unsent() {
-            self.blocked_since = None;
+            self.backlog = None;
             self.line.pipe.ends().outbound = out;
             return Ok(());
         }
@@ -283,17 +286,19 @@ impl Conversation {
         let now = self.exchange.desk.tick();
         let blocked = taken < out.len() || self.transport.has_unsent();
         let was_full = std::mem::take(&mut self.line.pipe.ends().is_full);
-        if taken > 0 {
-            self.blocked_since = None;
-            out.drain(..taken);
-        }
+        out.drain(..taken);
         if out.is_empty() {
             self.exchange.desk.front.give_buf_back(out);
         } else {
             self.line.pipe.ends().outbound = out;
         }
         if blocked {
-            self.blocked_since.get_or_insert(now);
+            let demand = Demand::of_answers(&self.exchange.desk.common.service.config.server);
+            match &mut self.backlog {
+                None => self.backlog = Some(Backlog::begin(demand, now)),
+                Some(backlog) if taken > 0 => backlog.took(taken, demand, now),
+                Some(_) => {}
+            }
             match pin!(self.transport.writable()).poll(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => cx.waker().wake_by_ref(),
@@ -302,7 +307,7 @@ impl Conversation {
                 Poll::Ready(Err(SendError::TimedOut)) => {}
             }
         } else {
-            self.blocked_since = None;
+            self.backlog = None;
             if was_full {
                 // The library has more to say; the other connections go first.
                 cx.waker().wake_by_ref();
@@ -374,7 +379,7 @@ impl Conversation {
     /// When the connection as a whole has waited long enough, and for what.
     fn own_deadline(&self) -> Option<(Tick, Wait)> {
         let server = &self.exchange.desk.common.service.config.server;
-        let write = self.blocked_since.map(|since| (since.after(server.write_timeout), Wait::Write));
+        let write = self.backlog.map(|backlog| (backlog.due(), Wait::Write));
         let rest = self.amid_since.map(|since| (since.after(server.head_timeout), Wait::Rest));
         let idle_timeout = match self.state {
             State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
@@ -399,7 +404,7 @@ impl Conversation {
         self.state == State::Open
             && self.exchange.streak.moves(desk.shard)
             && self.places.is_empty()
-            && self.blocked_since.is_none()
+            && self.backlog.is_none()
             && !desk.front.draining.get()
             && self.line.rests()
     }
