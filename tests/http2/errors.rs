@@ -26,7 +26,7 @@ fn a_malformed_request_is_an_error_of_its_stream() {
         with(("host", "other")),
         with(("x", " space")),
         with(("x", "space\t")),
-        with(("x", "\u{e9}")),
+        with(("host", "\u{e9}")),
         with(("content-length", "x")),
         [&GET[1..], &[("x", "y")], &GET[..1]].concat(),
         vec![(":method", "GET"), (":scheme", "http"), (":authority", "me@test"), (":path", "/ping")],
@@ -40,7 +40,8 @@ fn a_malformed_request_is_an_error_of_its_stream() {
         assert_eq!(peer.answer(stream).reset, Some(code::PROTOCOL_ERROR), "{fields:?}");
         stream += 2;
     }
-    peer.get(stream, "/ping");
+    // RFC 9110 §5.5: what a value beyond ASCII means is nobody's business.
+    peer.say(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&with(("x", "\u{e9}"))));
     assert_eq!(peer.answer(stream).status, 200);
     assert_eq!(peer.goodbyes, []);
 }

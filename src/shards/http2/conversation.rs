@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use ::h2::Reason;
+use ::h2::{Reason, RecvStream};
+use ::http::Request;
 
 use crate::actions::desk::Desk;
 use crate::core::flood::Flood;
@@ -26,6 +27,7 @@ use super::backlog::Backlog;
 use super::exchange::Exchange;
 use super::line::{Heard, Line, Offence};
 use super::places::Places;
+use super::stage::Respond;
 
 pub struct Conversation {
     transport: Transport,
@@ -45,6 +47,9 @@ pub struct Conversation {
     backlog: Option<Backlog>,
 }
 
+/// A request, and where its answer goes.
+type Asking = (Request<RecvStream>, Respond);
+
 /// How far the conversation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -53,6 +58,15 @@ enum State {
     Parting,
     /// The last words are on their way.
     Over(CloseReason),
+}
+
+/// Whether a look at the socket changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    Nothing,
+    Something,
+    /// What came before is not read yet.
+    NotAsked,
 }
 
 /// The turn cannot go on.
@@ -129,25 +143,46 @@ impl Conversation {
         if self.transport.timed_out() {
             self.look_at_deadlines(now)?;
         }
-        self.work(cx.waker());
-        while self.line.pipe.ends().is_drained() && !matches!(self.state, State::Over(_)) {
-            let received = match pin!(self.transport.recv()).poll(cx) {
-                Poll::Pending => break,
-                Poll::Ready(received) => received,
-            };
-            match received {
-                Ok(bytes) => self.take_received(bytes),
-                Err(RecvError::End(End::Closed)) => return Err(Stop::AtOnce(self.left())),
-                Err(RecvError::End(End::Broken)) => return Err(Stop::AtOnce(CloseReason::Reset)),
-                Err(RecvError::TimedOut) => {
-                    self.look_at_deadlines(now)?;
-                    self.set_deadline();
-                }
-                Err(RecvError::Interrupted) => {}
+        let mut has_worked = false;
+        loop {
+            // Bytes first, so that the usual turn works once.
+            let came = self.receive(cx, now)?;
+            if came == Came::Nothing && has_worked {
+                break;
             }
             self.work(cx.waker());
+            has_worked = true;
+            if came == Came::NotAsked && !self.takes_more() {
+                break;
+            }
         }
         self.send(cx)
+    }
+
+    /// Lays out what has come, once everything before it is read.
+    fn receive(&mut self, cx: &mut Context<'_>, now: Tick) -> Result<Came, Stop> {
+        if !self.takes_more() {
+            return Ok(Came::NotAsked);
+        }
+        let received = match pin!(self.transport.recv()).poll(cx) {
+            Poll::Pending => return Ok(Came::Nothing),
+            Poll::Ready(received) => received,
+        };
+        match received {
+            Ok(bytes) => self.take_received(bytes),
+            Err(RecvError::End(End::Closed)) => return Err(Stop::AtOnce(self.left())),
+            Err(RecvError::End(End::Broken)) => return Err(Stop::AtOnce(CloseReason::Reset)),
+            Err(RecvError::TimedOut) => {
+                self.look_at_deadlines(now)?;
+                self.set_deadline();
+            }
+            Err(RecvError::Interrupted) => {}
+        }
+        Ok(Came::Something)
+    }
+
+    fn takes_more(&self) -> bool {
+        self.line.pipe.ends().is_drained() && !matches!(self.state, State::Over(_))
     }
 
     fn take_received(&mut self, bytes: Received) {
@@ -184,25 +219,19 @@ impl Conversation {
             self.line.part();
             self.enter(State::Parting);
         }
-        loop {
-            loop {
-                match self.line.hear() {
-                    Heard::Request(_, mut respond) if self.places.is_full() => {
-                        // As many requests are being worked on as may, be it that the client has taken some of them back.
-                        respond.send_reset(Reason::REFUSED_STREAM);
-                    }
-                    Heard::Request(request, respond) => {
-                        if let Some(stage) = self.exchange.begin(request, respond) {
-                            self.places.add(stage, &mut self.exchange, task);
-                        }
-                    }
-                    Heard::Nothing => break,
-                    Heard::End(result) => return self.end(result),
-                }
+        let mut asked = Vec::new();
+        let ended = loop {
+            let ended = self.hear_all(&mut asked);
+            let some = !asked.is_empty();
+            for (request, respond) in asked.drain(..) {
+                self.begin(request, respond, task);
             }
-            if !self.places.go_on_ready(&mut self.exchange) {
-                break;
+            if ended.is_some() || (!self.places.go_on_ready(&mut self.exchange) && !some) {
+                break ended;
             }
+        };
+        if let Some(result) = ended {
+            return self.end(result);
         }
         if let Some(disorder) = self.disorder.take() {
             self.line.end_now(reason(disorder));
@@ -216,6 +245,32 @@ impl Conversation {
             self.calm(flood);
         }
         self.give_drained_back();
+    }
+
+    /// Takes every request that is here before any is answered: the library writes whenever it is asked to read, and this way it
+    /// writes all answers of a turn together.
+    fn hear_all(&mut self, asked: &mut Vec<Asking>) -> Option<Result<(), ::h2::Error>> {
+        loop {
+            match self.line.hear() {
+                Heard::Request(request, respond) => {
+                    asked.push((request, respond));
+                    if !self.line.has_heads() {
+                        return None;
+                    }
+                }
+                Heard::Nothing => return None,
+                Heard::End(result) => return Some(result),
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Request<RecvStream>, mut respond: Respond, task: &Waker) {
+        if self.places.is_full() {
+            // As many requests are being worked on as may, be it that the client has taken some of them back.
+            respond.send_reset(Reason::REFUSED_STREAM);
+        } else if let Some(stage) = self.exchange.begin(request, respond) {
+            self.places.add(stage, &mut self.exchange, task);
+        }
     }
 
     /// One send for all that the turn has brought.

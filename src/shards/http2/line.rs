@@ -53,6 +53,8 @@ pub struct Line {
     budget: Budget,
     /// Frames of the client, and streams begun, so far.
     pub frames: u64,
+    /// Header blocks that have come whole since the library last had nothing to say.
+    heads: u32,
     pub streams: u64,
     /// We want the client to begin no more.
     parts: bool,
@@ -98,6 +100,7 @@ impl Line {
             order: Order::default(),
             budget: Budget::new(),
             frames: 0,
+            heads: 0,
             streams: 0,
             parts: false,
             client_leaves: false,
@@ -111,7 +114,7 @@ impl Line {
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
         self.first_frame = self.from_client.bytes_to_next();
-        let Self { order, budget, frames, client_leaves: leaves, blank, .. } = self;
+        let Self { order, budget, frames, heads, client_leaves: leaves, blank, .. } = self;
         let mut withheld = Vec::new();
         blank.clear();
         let broken_off = self.from_client.pass(&bytes, |passing, began| {
@@ -122,6 +125,8 @@ impl Line {
                     blank.extend(is_blank(&frame).then_some(frame.stream));
                     *leaves |= frame.kind == kind::GOAWAY;
                     *frames += 1;
+                    let ends_block = frame.flags & flag::END_HEADERS != 0;
+                    *heads += u32::from(ends_block && matches!(frame.kind, kind::HEADERS | kind::CONTINUATION));
                     budget.received(frame, now).map_err(Offence::Flood)
                 }
                 Passing::Setting { .. } => Ok(()),
@@ -194,9 +199,13 @@ impl Line {
         }
         let Library::Speaks(connection) = &mut self.library else { return Heard::Nothing };
         match connection.poll_accept(&mut cx) {
-            Poll::Pending => Heard::Nothing,
+            Poll::Pending => {
+                self.heads = 0;
+                Heard::Nothing
+            }
             Poll::Ready(Some(Ok((request, respond)))) => {
                 self.streams += 1;
+                self.heads = self.heads.saturating_sub(1);
                 Heard::Request(request, respond)
             }
             Poll::Ready(Some(Err(error))) => self.end(Err(error)),
@@ -225,6 +234,11 @@ impl Line {
             while !matches!(self.hear(), Heard::End(_) | Heard::Nothing) {}
         }
         self.library = Library::Over;
+    }
+
+    /// Whether the library has likely more requests to hand out: trailers have a header block as well.
+    pub const fn has_heads(&self) -> bool {
+        self.heads > 0
     }
 
     /// Whether no stream is open, as far as the client knows.
