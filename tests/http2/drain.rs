@@ -2,7 +2,7 @@
 
 use tidegate::shards::node::Drained;
 
-use crate::peer::{Peer, code};
+use crate::peer::{PREFACE, Peer, code, frame, kind};
 use crate::support::node::TestNode;
 
 #[test]
@@ -37,4 +37,25 @@ fn a_client_that_does_not_listen_is_left() {
     let drain = node.drain().expect("asked once");
     assert_eq!(drain.join().unwrap(), Drained::Whole);
     drop(peer);
+}
+
+/// A preface that is whole only after the drain has begun: the client is served, told, and let go.
+#[test]
+fn a_client_that_begins_during_the_drain_is_told_too() {
+    let mut node = TestNode::start(&[]);
+    let mut late = Peer::connect(node.addr);
+    late.send(&PREFACE[..10]);
+    let mut busy = Peer::begin(node.addr);
+    busy.get(1, "/wait");
+    node.gate.until_waiting(1);
+    let drain = node.drain().expect("asked once");
+    busy.until(|peer| !peer.goodbyes.is_empty());
+    late.send(&[&PREFACE[10..], &frame(kind::SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0])].concat());
+    late.get(1, "/ping");
+    assert_eq!(late.answer(1).status, 200);
+    late.until(|peer| peer.goodbyes.len() == 2);
+    assert_eq!(late.goodbye(), Some(code::NO_ERROR));
+    node.gate.open();
+    assert_eq!(busy.answer(1).status, 200);
+    assert_eq!(drain.join().unwrap(), Drained::Whole);
 }

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use ::http::HeaderMap;
+use ::http::header::{CONTENT_LENGTH, HOST};
 use ::http::request::Parts;
 
 use crate::core::bounds::HEADERS_MAX;
@@ -24,7 +25,7 @@ pub struct FieldTable<'h>([Header<'h>; HEADERS_MAX]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Answer(Fault),
-    /// RFC 9113 §8.1.1: malformed, which is an error of its stream.
+    /// RFC 9113 §8.1.1: malformed, which is an error of its stream. §8.7: or refused, to be tried again.
     Reset(Fault),
 }
 
@@ -90,7 +91,7 @@ impl<'h> Head<'h> {
         }
         let framing = framing::read(fields, Version::Http11, authority).map_err(of_field)?;
         let content_length = match framing.length {
-            Length::Sized(length) if parts.headers.contains_key("content-length") => Some(length),
+            Length::Sized(length) if parts.headers.contains_key(CONTENT_LENGTH) => Some(length),
             Length::Sized(_) | Length::Chunked => None,
         };
         let expects_continue = framing.expectation == Expectation::Continue;
@@ -111,7 +112,7 @@ fn fields<'h>(
     limits: &Limits,
 ) -> Result<&'h [Header<'h>], Refusal> {
     // RFC 9113 §8.3.1: whoever reads it as HTTP/1 does finds the authority in Host.
-    let host = authority.filter(|_| !from.contains_key("host"));
+    let host = authority.filter(|_| !from.contains_key(HOST));
     let host = host.map(|authority| Header { name: "host", value: authority.as_bytes() });
     let given = from.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() });
     let mut len = 0;

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use crate::actions::Pending;
 use crate::actions::desk::Desk;
 use crate::core::fault::{Backend, Fault};
+use crate::core::pace::{Demand, Pace};
 use crate::core::time::Tick;
 use crate::proto::http1::BodyMode;
 use crate::proto::http2::payload::Payload;
@@ -18,6 +19,8 @@ use crate::proto::reply::{Chunks, Reply};
 use crate::shards::booking::Booking;
 use crate::shards::guard::guard;
 use crate::shards::room::Room;
+
+use super::bodies::{Content, Full};
 
 /// The answering side of a stream, before it is answered.
 pub type Respond = SendResponse<Payload>;
@@ -35,8 +38,8 @@ pub struct Gather {
     pub parts: Parts,
     pub body: RecvStream,
     pub respond: Respond,
-    pub content: Vec<u8>,
-    pub bytes_max: usize,
+    pub content: Content,
+    pub pace: Pace,
     pub deadline: Tick,
 }
 
@@ -62,7 +65,15 @@ pub struct Sending {
     pub booking: Booking,
     pub stream: SendStream<Payload>,
     pub left: Payload,
+    pub flow: Flow,
     pub deadline: Tick,
+}
+
+/// How fast a client takes what it has asked for.
+#[derive(Clone, Copy)]
+pub struct Flow {
+    pace: Pace,
+    taken: usize,
 }
 
 /// An answer that comes in pieces.
@@ -75,8 +86,16 @@ pub struct Streaming {
 pub enum Broken {
     /// The client has given up, or its frames were not what they said.
     Gone,
-    TooLarge,
-    Malformed,
+    Full(Full),
+}
+
+/// What came behind a body. Trailers are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trailers {
+    Lawful,
+    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
+    /// are all there is, nothing is left.
+    Emptied,
 }
 
 impl Stage {
@@ -91,19 +110,18 @@ impl Stage {
 }
 
 impl Gather {
-    /// Takes what has come of the body, and gives the window back for it. Trailers are dropped.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick) -> Poll<Result<(), Broken>> {
+    /// Takes what has come of the body, and gives the window back for it.
+    pub fn poll(&mut self, cx: &mut Context<'_>, demand: Demand, now: Tick) -> Poll<Result<Trailers, Broken>> {
         loop {
             let Poll::Ready(data) = self.body.poll_data(cx) else { return Poll::Pending };
             match data {
                 None => return self.poll_trailers(cx),
                 Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
-                Some(Ok(data)) if self.content.len() + data.len() > self.bytes_max => {
-                    return Poll::Ready(Err(Broken::TooLarge));
-                }
                 Some(Ok(data)) => {
-                    self.content.extend_from_slice(&data);
-                    self.deadline = deadline;
+                    if let Err(full) = self.content.extend(&data) {
+                        return Poll::Ready(Err(Broken::Full(full)));
+                    }
+                    self.deadline = self.pace.due(demand, self.content.bytes.len(), now);
                     // An error means that the stream has ended, which the next look at it says.
                     let _ = self.body.flow_control().release_capacity(data.len());
                 }
@@ -113,13 +131,11 @@ impl Gather {
 }
 
 impl Gather {
-    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
-    /// are all there is, nothing is left.
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Trailers, Broken>> {
         match self.body.poll_trailers(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Err(Broken::Malformed)),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Ok(Trailers::Emptied)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(Trailers::Lawful)),
             Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Gone)),
         }
     }
@@ -134,9 +150,21 @@ impl Waiting {
     }
 }
 
+impl Flow {
+    pub fn begin(demand: Demand, now: Tick) -> Self {
+        Self { pace: Pace::begin(demand, 0, now), taken: 0 }
+    }
+
+    /// The client had room for so many more. Until when it must have room again.
+    fn took(&mut self, bytes: usize, demand: Demand, now: Tick) -> Tick {
+        self.taken = self.taken.saturating_add(bytes);
+        self.pace.due(demand, self.taken, now)
+    }
+}
+
 impl Sending {
     /// Sends as much as the client's windows allow. Ready when all is handed over, or nobody wants it any more.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick, last: Last) -> Poll<Result<(), Broken>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, demand: Demand, now: Tick, last: Last) -> Poll<Result<(), Broken>> {
         while !self.left.is_empty() {
             self.stream.reserve_capacity(self.left.len());
             let room = match self.stream.capacity() {
@@ -150,7 +178,7 @@ impl Sending {
             let part = self.left.split_to(room);
             let ends = last == Last::Ends && self.left.is_empty();
             self.booking.wrote(part.len());
-            self.deadline = deadline;
+            self.deadline = self.flow.took(part.len(), demand, now);
             if self.stream.send_data(part, ends).is_err() {
                 return Poll::Ready(Err(Broken::Gone));
             }
@@ -175,13 +203,14 @@ impl Streaming {
     /// Sends pieces as they come and as they are wanted.
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<()> {
         let server = &desk.common.service.config.server;
+        let (demand, now) = (Demand::of_answers(server), desk.tick());
         loop {
-            match self.sending.poll(cx, desk.tick().after(server.write_timeout), Last::Follows) {
+            match self.sending.poll(cx, demand, now, Last::Follows) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(())) => {}
             }
-            self.sending.deadline = desk.tick().after(server.request_timeout);
+            self.sending.deadline = now.after(server.request_timeout);
             let id = self.sending.booking.open.id;
             let piece = match guard(desk, id, || Ok(self.chunks.0.poll_next_unpin(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -189,7 +218,12 @@ impl Streaming {
                 Err(panicked) => Some(Err(panicked)),
             };
             match piece {
-                Some(Ok(piece)) => self.sending.left = Payload::piece(piece),
+                Some(Ok(piece)) => {
+                    self.sending.left = Payload::piece(piece);
+                    // The client had nothing to take before.
+                    self.sending.flow = Flow::begin(demand, now);
+                    self.sending.deadline = now.after(server.write_timeout);
+                }
                 Some(Err(fault)) => {
                     self.broke(&fault);
                     return Poll::Ready(());

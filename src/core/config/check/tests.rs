@@ -469,7 +469,8 @@ fn knobs_that_depend_on_each_other() {
     check("[server]\nconnections_max = 9\nin_flight_max = 9", &[]);
     check(
         "[server]\nconnections_max = 9\nin_flight_max = 10",
-        &["server.in_flight_max = 10: must be at most server.connections_max; a connection has one request in flight"],
+        &["server.in_flight_max = 10: must be at most server.connections_max; \
+         most clients wait for one answer at a time; raise that, or lower this"],
     );
     check(
         "[server]\nrequest_timeout = \"1s\"",
