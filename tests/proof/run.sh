@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What other people's tools say of the server: conformance of HTTP/2 and TLS, slow clients, floods. Some ten minutes.
+# What other people's tools say of the server: conformance of HTTP/2 and TLS, slow clients, floods. Some six minutes.
 #
 #   tests/proof/run.sh                      # builds a release of this checkout and proves that
 #   tests/proof/run.sh PROGRAM              # another one
@@ -45,12 +45,12 @@ program=${1:-$PWD/target/release/tidegate}
 
 pki() {
   openssl ecparam -genkey -name prime256v1 -noout -out ca.key
-  openssl req -x509 -new -key ca.key -days 30 -subj "/CN=Proof" -addext keyUsage=critical,keyCertSign,cRLSign -out ca.pem
+  openssl req -x509 -new -key ca.key -days 90 -subj "/CN=Proof" -addext keyUsage=critical,keyCertSign,cRLSign -out ca.pem
   openssl ecparam -genkey -name prime256v1 -noout | openssl pkcs8 -topk8 -nocrypt -out leaf.key
   openssl req -new -key leaf.key -subj "/CN=localhost" -out leaf.csr
   printf '%s\n' subjectAltName=DNS:localhost,IP:127.0.0.1 extendedKeyUsage=serverAuth keyUsage=critical,digitalSignature \
     basicConstraints=CA:FALSE crlDistributionPoints=URI:http://127.0.0.1:9/none > ext
-  openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out leaf.pem
+  openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 90 -extfile ext -out leaf.pem
   cat leaf.pem ca.pem > chain.pem
 }
 (cd "$dir" && pki) > "$dir/pki.log" 2>&1
@@ -75,7 +75,7 @@ database = { primary = "sqlite::memory:" }
 app = [{ appid = "wx0123456789abcdef", secret = "0123456789abcdef0123456789abcdef" }]
 token = { key = [{ kid = "proof", secret = "thirty-two-bytes-that-nobody-else-knows" }] }
 route = [
-  { path = "/", method = ["GET", "POST"], auth = "none", action = { respond = { body = "{}" } } },
+  { path = "/", method = ["GET", "POST"], auth = "none", action = { respond = { body = "Hello, World!" } } },
   { path = "/ping", method = "GET", auth = "none", priority = "core", action = { respond = { body = "{}" } } },
   { path = "/body", method = "POST", auth = "none", action = { respond = { body = "{}" } } },
   { path = "/long", method = "GET", auth = "none", action = { respond = { body = "$(head -c 300000 /dev/zero | tr '\0' x)" } } },
