@@ -1,5 +1,7 @@
 //! Bodies of requests: gathered, bounded, measured against what the client said of them.
 
+use tidegate::core::bounds::HTTP2_BODIES_BYTES_MAX;
+
 use crate::peer::{END_HEADERS, END_STREAM, Peer, block, code, frame, kind, request};
 use crate::support::node::TestNode;
 
@@ -42,6 +44,30 @@ fn a_large_body_needs_windows_that_open_again() {
     }
     peer.send(&data(1, b"", END_STREAM));
     assert_eq!(peer.status(1), 200);
+}
+
+/// A connection keeps so many bytes of bodies that are not whole, and no more, however many streams they come on.
+#[test]
+fn bodies_together_are_bounded() {
+    let node = TestNode::start(&[]);
+    let mut peer = Peer::begin(node.addr);
+    let each = 3 << 20;
+    let kept = HTTP2_BODIES_BYTES_MAX / each;
+    let streams: Vec<u32> = (0..=kept as u32).map(|index| 2 * index + 1).collect();
+    for &stream in &streams {
+        peer.send(&request(stream, "POST", "/echo/large", &[], 0));
+        for part in vec![b'x'; each].chunks(16 << 10) {
+            peer.send(&data(stream, part, 0));
+            peer.ping();
+        }
+    }
+    assert_eq!(peer.status(streams[kept]), 503);
+    for &stream in &streams[..kept] {
+        peer.send(&data(stream, b"", END_STREAM));
+        assert_eq!(peer.status(stream), 200);
+    }
+    peer.post(99, "/echo/large", b"{}");
+    assert_eq!(peer.status(99), 200, "what has been served is not kept");
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Clients and actions that take too long over HTTP/2.
 //! Never here: how long exactly; only that the wait ends, and how.
 
+use std::cell::{Cell, RefCell};
+
 use tidegate::core::ledger::CloseReason;
 
-use crate::peer::{PREFACE, Peer, code, frame, kind, request};
+use crate::peer::{INITIAL_WINDOW_SIZE, PREFACE, Peer, code, frame, kind, request};
 use crate::support::node::TestNode;
+use crate::support::until;
 
 #[test]
 fn an_action_that_takes_too_long_is_a_504() {
@@ -25,6 +28,29 @@ fn a_body_that_does_not_come_is_a_408() {
     assert_eq!(peer.answer(1).status, 408);
     peer.get(3, "/ping");
     assert_eq!(peer.answer(3).status, 200);
+}
+
+/// Bytes that trickle buy no time, although no pause between them is long: neither those of a body nor those of an answer.
+#[test]
+fn a_client_that_trickles_is_given_up() {
+    let node = TestNode::start(&["server.body_timeout=1s", "server.write_timeout=1s", "server.peer_rate_min=1MiB"]);
+    let mut peer = Peer::begin_with(node.addr, &[(INITIAL_WINDOW_SIZE, 1)]);
+    peer.send(&request(1, "POST", "/echo/large", &[], 0));
+    peer.get(3, "/large");
+    assert_eq!(peer.status(3), 200);
+    let (peer, steps) = (RefCell::new(peer), Cell::new(0));
+    until("the answer is given up", || {
+        steps.set(steps.get() + 1);
+        peer.borrow_mut().say(kind::DATA, 0, 1, b"x");
+        // Fewer than would be a flood.
+        if steps.get() % 16 == 0 {
+            peer.borrow_mut().open(3, 1);
+        }
+        node.sum(|ledger| ledger.http2.stalled.get()) > 0
+    });
+    let mut peer = peer.into_inner();
+    assert_eq!(peer.answer(3).reset, Some(code::CANCEL));
+    assert_eq!(peer.status(1), 408);
 }
 
 #[test]

@@ -336,7 +336,8 @@ impl Conversation {
             self.since = self.exchange.desk.tick();
         }
         let own = self.own_deadline().map(|(at, _)| at);
-        self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
+        let streams = self.places.deadline(self.exchange.desk.tick(), &mut self.exchange);
+        self.transport.set_deadline(own.into_iter().chain(streams).min());
     }
 
     fn wants_to_move(&self) -> bool {

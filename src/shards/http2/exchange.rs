@@ -13,6 +13,7 @@ use ::http::{Request, Response, StatusCode};
 
 use crate::actions::Outcome;
 use crate::actions::desk::Desk;
+use crate::core::bounds::HTTP2_BODIES_BYTES_MAX;
 use crate::core::fault::{Backend, Fault};
 use crate::core::time::{Tick, UnixSeconds};
 use crate::proto::http1::{BodyMode, Limits};
@@ -29,6 +30,7 @@ use crate::shards::opening::{body_max, open, unread};
 use crate::shards::pipeline::serve;
 use crate::shards::room::Room;
 
+use super::pace::{Paces, Way};
 use super::stage::{Asked, Broken, Gather, Last, Respond, Sending, Stage, Streaming, Waiting};
 
 /// Room made at once for a body that says how long it will be; more is made as it arrives.
@@ -41,6 +43,9 @@ pub struct Exchange {
     /// The `date` of answers, made once a second.
     date: (UnixSeconds, HeaderValue),
     pub streak: Streak,
+    pub paces: Paces,
+    /// Bytes of bodies that are not whole yet.
+    gathered: usize,
     /// Requests answered, and answers given up, since the budget was told.
     pub served: u32,
     pub stalled: u32,
@@ -55,7 +60,8 @@ impl Exchange {
             headers_max: server.headers_max,
         };
         let date = (UnixSeconds(0), HeaderValue::from_static(""));
-        Self { desk, peer, limits, date, streak: Streak::default(), served: 0, stalled: 0 }
+        let (paces, streak) = (Paces::new(server), Streak::default());
+        Self { desk, peer, limits, date, streak, paces, gathered: 0, served: 0, stalled: 0 }
     }
 
     /// A new request. `None`: it is done with.
@@ -76,14 +82,24 @@ impl Exchange {
                     Poll::Pending => Step::Waits(Stage::Action(waiting)),
                     Poll::Ready(result) => Step::of(self.finished(*waiting, result)),
                 },
-                Stage::Payload(mut sending) => match sending.poll(cx, self.write_deadline(), Last::Ends) {
-                    Poll::Pending => Step::Waits(Stage::Payload(sending)),
-                    Poll::Ready(_) => Step::Done,
-                },
-                Stage::Pieces(mut streaming) => match streaming.poll(&self.desk, cx) {
-                    Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
-                    Poll::Ready(()) => Step::Done,
-                },
+                Stage::Payload(mut sending) => {
+                    let before = sending.booking.bytes_out();
+                    let polled = sending.poll(cx, self.write_deadline(), Last::Ends);
+                    self.paces.moved(Way::Answer, sending.booking.bytes_out() - before);
+                    match polled {
+                        Poll::Pending => Step::Waits(Stage::Payload(sending)),
+                        Poll::Ready(_) => Step::Done,
+                    }
+                }
+                Stage::Pieces(mut streaming) => {
+                    let before = streaming.sending.booking.bytes_out();
+                    let polled = streaming.poll(&self.desk, cx);
+                    self.paces.moved(Way::Answer, streaming.sending.booking.bytes_out() - before);
+                    match polled {
+                        Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
+                        Poll::Ready(()) => Step::Done,
+                    }
+                }
             };
             match next {
                 Step::Waits(stage) => return Some(stage),
@@ -98,6 +114,7 @@ impl Exchange {
         match stage {
             Stage::Body(gather) => {
                 let Gather { parts, respond, content, .. } = *gather;
+                self.gathered -= content.len();
                 self.refuse(&parts, respond, content.len(), Fault::BodyTimeout.into())
             }
             Stage::Action(waiting) => {
@@ -148,7 +165,17 @@ impl Exchange {
     }
 
     fn read_on(&mut self, mut gather: Box<Gather>, cx: &mut Context<'_>) -> Step {
-        match gather.poll(cx, self.body_deadline()) {
+        // One body alone may always be as long as its route says.
+        let room = gather.bytes_max.max(HTTP2_BODIES_BYTES_MAX).saturating_sub(self.gathered);
+        let before = gather.content.len();
+        let polled = gather.poll(cx, self.body_deadline(), room);
+        let came = gather.content.len() - before;
+        self.paces.moved(Way::Body, came);
+        self.gathered += came;
+        if polled.is_ready() {
+            self.gathered -= gather.content.len();
+        }
+        match polled {
             Poll::Pending => Step::Waits(Stage::Body(gather)),
             Poll::Ready(Ok(())) => {
                 let Gather { parts, mut content, respond, .. } = *gather;
@@ -158,6 +185,10 @@ impl Exchange {
             Poll::Ready(Err(Broken::TooLarge)) => {
                 let Gather { parts, respond, content, bytes_max, .. } = *gather;
                 Step::of(self.refuse(&parts, respond, content.len(), Fault::BodyTooLarge { bytes_max }.into()))
+            }
+            Poll::Ready(Err(Broken::Crowded)) => {
+                let Gather { parts, respond, content, .. } = *gather;
+                Step::of(self.refuse(&parts, respond, content.len(), Fault::Overloaded.into()))
             }
             Poll::Ready(Err(Broken::Malformed)) => {
                 let Gather { parts, respond, content, .. } = *gather;

@@ -5,6 +5,7 @@
 mod conversation;
 mod exchange;
 mod line;
+mod pace;
 mod pipe;
 mod places;
 mod ready;

@@ -75,7 +75,8 @@ impl Places {
     /// Ends the waits whose deadline has passed.
     pub fn expire(&mut self, now: Tick, exchange: &mut Exchange) {
         for place in 0..self.places.len() {
-            let due = self.places.get_mut(place).and_then(|slot| slot.take_if(|stage| stage.deadline() <= now));
+            let is_due = |stage: &mut Stage| exchange.paces.deadline(stage, now) <= now;
+            let due = self.places.get_mut(place).and_then(|slot| slot.take_if(is_due));
             match due.map(|stage| exchange.expire(stage)) {
                 None => {}
                 Some(None) => self.taken -= 1,
@@ -84,12 +85,11 @@ impl Places {
         }
     }
 
-    /// The first deadline of all.
-    pub fn deadline(&self) -> Option<Tick> {
-        if self.is_empty() {
-            return None;
-        }
-        self.places.iter().flatten().map(Stage::deadline).min()
+    /// The first deadline of all. To be asked before every rest: paces count from when a wait was first seen.
+    pub fn deadline(&self, now: Tick, exchange: &mut Exchange) -> Option<Tick> {
+        let stages = || self.places.iter().flatten();
+        exchange.paces.follow(stages(), now);
+        stages().map(|stage| exchange.paces.deadline(stage, now)).min()
     }
 
     /// `place` is empty, and counted as taken.

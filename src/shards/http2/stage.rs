@@ -19,6 +19,8 @@ use crate::shards::booking::Booking;
 use crate::shards::guard::guard;
 use crate::shards::room::Room;
 
+use super::pace::Way;
+
 /// The answering side of a stream, before it is answered.
 pub type Respond = SendResponse<Payload>;
 
@@ -76,6 +78,8 @@ pub enum Broken {
     /// The client has given up, or its frames were not what they said.
     Gone,
     TooLarge,
+    /// The connection keeps too much of others.
+    Crowded,
     Malformed,
 }
 
@@ -88,11 +92,21 @@ impl Stage {
             Self::Pieces(streaming) => streaming.sending.deadline,
         }
     }
+
+    /// What it waits for the client to move, if it waits for the client.
+    pub fn way(&self) -> Option<Way> {
+        match self {
+            Self::Body(_) => Some(Way::Body),
+            Self::Action(_) => None,
+            Self::Payload(_) => Some(Way::Answer),
+            Self::Pieces(streaming) => (!streaming.sending.left.is_empty()).then_some(Way::Answer),
+        }
+    }
 }
 
 impl Gather {
-    /// Takes what has come of the body, and gives the window back for it. Trailers are dropped.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick) -> Poll<Result<(), Broken>> {
+    /// Takes what has come of the body, at most `room`, and gives the window back for it. Trailers are dropped.
+    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick, mut room: usize) -> Poll<Result<(), Broken>> {
         loop {
             let Poll::Ready(data) = self.body.poll_data(cx) else { return Poll::Pending };
             match data {
@@ -102,6 +116,8 @@ impl Gather {
                     return Poll::Ready(Err(Broken::TooLarge));
                 }
                 Some(Ok(data)) => {
+                    let Some(left) = room.checked_sub(data.len()) else { return Poll::Ready(Err(Broken::Crowded)) };
+                    room = left;
                     self.content.extend_from_slice(&data);
                     self.deadline = deadline;
                     // An error means that the stream has ended, which the next look at it says.
@@ -110,9 +126,7 @@ impl Gather {
             }
         }
     }
-}
 
-impl Gather {
     /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
     /// are all there is, nothing is left.
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
