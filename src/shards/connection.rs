@@ -278,9 +278,6 @@ impl Conversation {
         })
         .await;
         drop(room);
-        if let Err(Fault::Timeout(backend)) = &result {
-            self.desk.ledger.lane(*backend).timeouts.one();
-        }
         self.answered(result)
     }
 

@@ -114,7 +114,11 @@ impl Conversation {
             if self.wants_to_move() {
                 return Poll::Ready(Ending::Move);
             }
-            if self.places.rest() {
+            let gives_way = std::mem::take(&mut self.exchange.gives_way);
+            if gives_way {
+                cx.waker().wake_by_ref();
+            }
+            if gives_way || self.places.rest() {
                 self.set_deadline();
                 return Poll::Pending;
             }
@@ -197,7 +201,7 @@ impl Conversation {
                     Heard::End(result) => return self.end(result),
                 }
             }
-            if !self.places.go_on_ready(&mut self.exchange) {
+            if self.exchange.gives_way || !self.places.go_on_ready(&mut self.exchange) {
                 break;
             }
         }

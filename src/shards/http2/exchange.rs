@@ -3,7 +3,7 @@
 //! Never here: bytes, frames, sockets.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use ::bytes::Bytes;
 use ::h2::{Reason, RecvStream};
@@ -44,6 +44,8 @@ pub struct Exchange {
     date: (UnixSeconds, HeaderValue),
     pub streak: Streak,
     pub paces: Paces,
+    /// A stream could go on, but has had its share of this turn.
+    pub gives_way: bool,
     /// Bytes of bodies that are not whole yet.
     gathered: usize,
     /// Requests answered, and answers given up, since the budget was told.
@@ -61,7 +63,7 @@ impl Exchange {
         };
         let date = (UnixSeconds(0), HeaderValue::from_static(""));
         let (paces, streak) = (Paces::new(server), Streak::default());
-        Self { desk, peer, limits, date, streak, paces, gathered: 0, served: 0, stalled: 0 }
+        Self { desk, peer, limits, date, streak, paces, gives_way: false, gathered: 0, served: 0, stalled: 0 }
     }
 
     /// A new request. `None`: it is done with.
@@ -94,6 +96,7 @@ impl Exchange {
                 Stage::Pieces(mut streaming) => {
                     let before = streaming.sending.booking.bytes_out();
                     let polled = streaming.poll(&self.desk, cx);
+                    self.gives_way |= streaming.gives_way;
                     self.paces.moved(Way::Answer, streaming.sending.booking.bytes_out() - before);
                     match polled {
                         Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
@@ -117,10 +120,13 @@ impl Exchange {
                 self.gathered -= content.len();
                 self.refuse(&parts, respond, content.len(), Fault::BodyTimeout.into())
             }
-            Stage::Action(waiting) => {
-                let backend = waiting.backend;
-                self.desk.ledger.lane(backend).timeouts.one();
-                self.finished(*waiting, Err(Fault::Timeout(backend)))
+            Stage::Action(mut waiting) => {
+                // A last look: it may have its answer, and knows what it waits for by now.
+                let result = match waiting.poll(&self.desk, &mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Err(Fault::Timeout(waiting.backend)),
+                };
+                self.finished(*waiting, result)
             }
             Stage::Payload(mut sending) => {
                 self.stalled += 1;
@@ -268,7 +274,7 @@ impl Exchange {
         booking.answered(Entry { status, fault_code, bytes_out });
         let sending = Sending { booking, stream, left, deadline: self.write_deadline() };
         match chunks {
-            Some(chunks) => Some(Stage::Pieces(Box::new(Streaming { sending, chunks }))),
+            Some(chunks) => Some(Stage::Pieces(Box::new(Streaming::new(sending, chunks)))),
             None if sending.left.is_empty() => None,
             None => send_at_once(sending),
         }

@@ -53,6 +53,7 @@ pub struct Asked {
 /// back: else a client could have more work done than it has streams.
 pub struct Waiting {
     pub asked: Asked,
+    /// For what, as far as is known.
     pub backend: Backend,
     pub pending: Pending,
     pub room: Room,
@@ -71,6 +72,10 @@ pub struct Sending {
 pub struct Streaming {
     pub sending: Sending,
     pub chunks: Chunks,
+    /// The turn in which the last piece was made.
+    made_in: Option<u64>,
+    /// The next piece may be made, in the next turn.
+    pub gives_way: bool,
 }
 
 /// Why a body does not arrive.
@@ -141,10 +146,11 @@ impl Gather {
 
 impl Waiting {
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
-        match guard(desk, self.asked.booking.open.id, || Ok(self.pending.as_mut().poll(cx))) {
-            Ok(polled) => polled,
-            Err(panicked) => Poll::Ready(Err(panicked)),
-        }
+        let waits_on = &desk.front.waits_on;
+        waits_on.set(self.backend);
+        let polled = guard(desk, self.asked.booking.open.id, || Ok(self.pending.as_mut().poll(cx)));
+        self.backend = waits_on.get();
+        polled.unwrap_or_else(|panicked| Poll::Ready(Err(panicked)))
     }
 }
 
@@ -186,9 +192,15 @@ pub enum Last {
 }
 
 impl Streaming {
-    /// Sends pieces as they come and as they are wanted.
+    pub const fn new(sending: Sending, chunks: Chunks) -> Self {
+        Self { sending, chunks, made_in: None, gives_way: false }
+    }
+
+    /// Sends pieces as they come and as they are wanted, one a turn: a stream that is always ready, to a client whose windows
+    /// are always open, would be the only one served.
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<()> {
         let server = &desk.common.service.config.server;
+        self.gives_way = false;
         loop {
             match self.sending.poll(cx, desk.tick().after(server.write_timeout), Last::Follows) {
                 Poll::Pending => return Poll::Pending,
@@ -196,6 +208,12 @@ impl Streaming {
                 Poll::Ready(Ok(())) => {}
             }
             self.sending.deadline = desk.tick().after(server.request_timeout);
+            let turn = desk.ledger.turns.turns.get();
+            self.gives_way = self.made_in == Some(turn);
+            if self.gives_way {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let id = self.sending.booking.open.id;
             let piece = match guard(desk, id, || Ok(self.chunks.0.poll_next_unpin(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -203,7 +221,10 @@ impl Streaming {
                 Err(panicked) => Some(Err(panicked)),
             };
             match piece {
-                Some(Ok(piece)) => self.sending.left = Payload::piece(piece),
+                Some(Ok(piece)) => {
+                    self.made_in = Some(turn);
+                    self.sending.left = Payload::piece(piece);
+                }
                 Some(Err(fault)) => {
                     self.broke(&fault);
                     return Poll::Ready(());
