@@ -95,8 +95,8 @@ pub struct Front {
     pub draining: Cell<bool>,
     /// TLS handshakes in flight.
     pub handshakes: Cell<usize>,
-    /// The last turn in which some were begun, and how many.
-    pub handshakes_begun: Cell<(u64, u32)>,
+    /// The last turn in which some were worked on, and how often.
+    pub handshake_steps: Cell<(u64, u32)>,
     /// Number of the next request id.
     pub next_request: Cell<u64>,
     pub date: Cell<DateText>,

@@ -209,9 +209,9 @@ pub const TLS_UNSENT_BYTES_MAX: usize = 2 * TLS_SEAL_BYTES_MAX;
 /// Received bytes kept until a record or a message of the handshake is whole. RFC 8446 §5.1: a record has 16 KiB and a
 /// little; rustls takes messages of at most 64 KiB.
 pub const TLS_PARTIAL_BYTES_MAX: usize = 96 * 1024;
-/// Handshakes begun on one shard within one turn: their signatures take 0.1 ms each (P-256; RSA 1 ms), in which nobody else
-/// on the shard is served.
-pub const TLS_HANDSHAKES_PER_TURN: u32 = 16;
+/// Receives of handshakes worked on by one shard within one turn: each may be the one that makes a signature, 0.1 ms (P-256;
+/// RSA 1 ms) in which nobody else on the shard is served.
+pub const TLS_HANDSHAKE_STEPS_PER_TURN: u32 = 16;
 /// How long a ticket resumes a session. Half a day: a phone comes back in the evening.
 pub const TLS_TICKET_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Keys for tickets in one file: the one that seals and those before it.

@@ -244,7 +244,7 @@ fn front(access: Option<Sender<AccessRecord>>) -> Front {
         waits_on: Cell::new(Backend::Owner),
         draining: Cell::new(false),
         handshakes: Cell::new(0),
-        handshakes_begun: Cell::new((0, 0)),
+        handshake_steps: Cell::new((0, 0)),
         next_request: Cell::new(random_u64()),
         date: Cell::new(DateText { at: UnixSeconds(u64::MAX), text: [0; 29] }),
         bufs: RefCell::default(),

@@ -28,6 +28,18 @@ fn idle_connections_end_with_a_word_and_busy_ones_with_their_answer() {
     assert_eq!(node.sum(|ledger| ledger.connections_closed(CloseReason::Panic)), 0);
 }
 
+/// A client that connects ahead of its need has nothing to lose.
+#[test]
+fn who_has_not_begun_a_handshake_is_let_go() {
+    let (_authority, mut node) = simple(&["tls.handshake_timeout=60s"]);
+    let mut silent = Client::connect(door(&node));
+    node.until_opened(1);
+    let drained = node.drain().expect("it runs");
+    assert!(silent.ended());
+    assert_eq!(drained.join().expect("no panic"), Drained::Whole);
+    assert_eq!(node.sum(|ledger| ledger.connections_closed(CloseReason::Draining)), 1);
+}
+
 /// Whoever never finishes the handshake does not hold the node up for longer than that may take.
 #[test]
 fn a_handshake_does_not_outlive_its_deadline() {
