@@ -2,8 +2,9 @@
 
 use tidegate::shards::node::Drained;
 
-use crate::peer::{Peer, code};
+use crate::peer::{PREFACE, Peer, code, frame, kind};
 use crate::support::node::TestNode;
+use crate::support::until;
 
 #[test]
 fn open_streams_are_finished_and_idle_connections_end() {
@@ -25,6 +26,26 @@ fn open_streams_are_finished_and_idle_connections_end() {
     node.gate.open();
     assert_eq!(busy.answer(1).status, 200);
     assert_eq!(busy.goodbye(), Some(code::NO_ERROR));
+    assert_eq!(drain.join().unwrap(), Drained::Whole);
+}
+
+/// Also a client that is about to begin when the shard drains.
+#[test]
+fn a_client_is_told_as_soon_as_it_has_begun() {
+    let mut node = TestNode::start(&[]);
+    let mut late = Peer::connect(node.addr);
+    late.send(&PREFACE[..20]);
+    until("it is known to speak HTTP/2", || node.sum(|ledger| ledger.http2.opened.get()) == 1);
+    let mut told = Peer::begin(node.addr);
+    told.ping();
+    let drain = node.drain().expect("asked once");
+    told.until(|peer| !peer.goodbyes.is_empty());
+    late.send(&[&PREFACE[20..], &frame(kind::SETTINGS, 0, 0, &[])].concat());
+    late.get(1, "/ping");
+    assert_eq!(late.answer(1).status, 200);
+    late.goodbye();
+    assert_eq!(late.goodbyes.first(), Some(&(code::NO_ERROR, 0x7fff_ffff)));
+    drop((late, told));
     assert_eq!(drain.join().unwrap(), Drained::Whole);
 }
 

@@ -54,6 +54,8 @@ pub struct Line {
     pub streams: u64,
     /// The client has said that it begins no more.
     pub client_leaves: bool,
+    /// We have, or will as soon as the client has begun.
+    parts: bool,
 }
 
 enum Library {
@@ -95,6 +97,7 @@ impl Line {
             frames: 0,
             streams: 0,
             client_leaves: false,
+            parts: false,
         }
     }
 
@@ -175,7 +178,12 @@ impl Line {
         if let Library::Greets(handshake) = &mut self.library {
             match Pin::new(&mut **handshake).poll(&mut cx) {
                 Poll::Pending => return Heard::Nothing,
-                Poll::Ready(Ok(connection)) => self.library = Library::Speaks(Box::new(connection)),
+                Poll::Ready(Ok(mut connection)) => {
+                    if self.parts {
+                        connection.graceful_shutdown();
+                    }
+                    self.library = Library::Speaks(Box::new(connection));
+                }
                 Poll::Ready(Err(error)) => return self.end(Err(error)),
             }
         }
@@ -193,6 +201,7 @@ impl Line {
 
     /// Tells the client to come no more (RFC 9113 §6.8): no stream is given up.
     pub fn part(&mut self) {
+        self.parts = true;
         if let Library::Speaks(connection) = &mut self.library {
             connection.graceful_shutdown();
         }
