@@ -259,7 +259,6 @@ impl Exchange {
     /// Sends what can be sent at once.
     fn answer(&mut self, asked: Asked, result: Result<Reply, Fault>) -> Option<Stage> {
         let Asked { mut booking, mut respond, mode } = asked;
-        self.served += 1;
         let Finished { reply, fault_code, .. } = finish(&self.desk, &booking.open, &booking.tag, result);
         let id = booking.open.id;
         let (head, bytes_out) = reply::head(&reply, self.date(), id.as_str());
@@ -271,6 +270,7 @@ impl Exchange {
         };
         // A client that has taken its request back gets no answer, and the books say so.
         let stream = respond.send_response(head, left.is_empty() && chunks.is_none()).ok()?;
+        self.served += 1;
         booking.answered(Entry { status, fault_code, bytes_out });
         let sending = Sending { booking, stream, left, deadline: self.write_deadline() };
         match chunks {
