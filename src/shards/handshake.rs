@@ -71,16 +71,7 @@ pub async fn secure(desk: &Rc<Desk>, stream: Stream) -> Option<Transport> {
 
 /// Waits until this turn has worked on fewer handshakes than it may.
 async fn wait_for_turn(desk: &Desk) {
-    let steps = &desk.front.handshake_steps;
-    loop {
-        let turn = desk.ledger.turns.turns.get();
-        let (at, count) = steps.get();
-        if at != turn {
-            return steps.set((turn, 1));
-        }
-        if count < TLS_HANDSHAKE_STEPS_PER_TURN {
-            return steps.set((turn, count + 1));
-        }
+    while !desk.front.handshake_steps.take(desk.turn(), 1, TLS_HANDSHAKE_STEPS_PER_TURN) {
         yield_once().await;
     }
 }

@@ -208,7 +208,7 @@ impl Streaming {
                 Poll::Ready(Ok(())) => {}
             }
             self.sending.deadline = desk.tick().after(server.request_timeout);
-            let turn = desk.ledger.turns.turns.get();
+            let turn = desk.turn();
             self.gives_way = self.made_in == Some(turn);
             if self.gives_way {
                 cx.waker().wake_by_ref();
