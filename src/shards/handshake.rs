@@ -11,7 +11,7 @@ use crate::net::stream::Stream;
 use crate::net::tls::handshake::{Failure, Made, accept};
 use crate::net::transport::Transport;
 
-use super::course::LAST_WAIT;
+use super::course::first_wait;
 
 /// A handshake in flight; dropping it makes room for the next.
 struct Slot(Rc<Desk>);
@@ -43,9 +43,7 @@ pub async fn secure(desk: &Rc<Desk>, stream: Stream) -> Option<Transport> {
         desk.ledger.connection_closed(CloseReason::Overload);
         return None;
     };
-    let wait = desk.common.service.config.tls.handshake_timeout;
-    let wait = if desk.front.draining.get() { wait.min(LAST_WAIT) } else { wait };
-    let deadline = desk.tick().after(wait);
+    let deadline = desk.tick().after(first_wait(desk, desk.common.service.config.tls.handshake_timeout));
     let config = keeper.current().config.clone();
     let made = accept(stream, config, deadline, async || wait_for_turn(desk).await).await;
     drop(slot);

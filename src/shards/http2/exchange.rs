@@ -11,7 +11,6 @@ use ::http::header::HeaderValue;
 use ::http::request::Parts;
 use ::http::{Request, Response, StatusCode};
 
-use crate::actions::Outcome;
 use crate::actions::desk::Desk;
 use crate::core::bounds::HTTP2_BODIES_BYTES_MAX;
 use crate::core::fault::{Backend, Fault};
@@ -28,7 +27,7 @@ use crate::shards::guard::guard;
 use crate::shards::migrate::Streak;
 use crate::shards::opening::{body_max, open, unread};
 use crate::shards::pipeline::serve;
-use crate::shards::room::Room;
+use crate::shards::room::Wait;
 
 use super::pace::{Paces, Way};
 use super::stage::{Asked, Broken, Gather, Last, Respond, Sending, Stage, Streaming, Waiting};
@@ -56,11 +55,7 @@ pub struct Exchange {
 impl Exchange {
     pub fn new(desk: Rc<Desk>, peer: Peer) -> Self {
         let server = &desk.common.service.config.server;
-        let limits = Limits {
-            head_bytes_max: server.head_bytes_max,
-            target_bytes_max: server.target_bytes_max,
-            headers_max: server.headers_max,
-        };
+        let limits = Limits::of(server);
         let date = (UnixSeconds(0), HeaderValue::from_static(""));
         let (paces, streak) = (Paces::new(server), Streak::default());
         Self { desk, peer, limits, date, streak, paces, gives_way: false, gathered: 0, served: 0, stalled: 0 }
@@ -124,7 +119,7 @@ impl Exchange {
                 // A last look: it may have its answer, and knows what it waits for by now.
                 let result = match waiting.poll(&self.desk, &mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(result) => result,
-                    Poll::Pending => Err(Fault::Timeout(waiting.backend)),
+                    Poll::Pending => Err(Fault::Timeout(waiting.wait.backend)),
                 };
                 self.finished(*waiting, result)
             }
@@ -220,19 +215,13 @@ impl Exchange {
         let outcome = guard(desk, from.id, || serve(desk, from, request, &mut booking.tag));
         self.streak.saw(booking.tag.user);
         let asked = Asked { booking, respond, mode: mode(parts) };
-        let result = match outcome {
-            Ok(Outcome::Later(backend, pending)) => match Room::take(desk) {
-                Some(room) => {
-                    let deadline = desk.tick().after(desk.common.service.config.server.request_timeout);
-                    return Some(Stage::Action(Box::new(Waiting { asked, backend, pending, room, deadline })));
-                }
-                // One too many is refused before its work has begun.
-                None => Err(Fault::Overloaded),
-            },
-            Ok(Outcome::Now(reply)) => Ok(reply),
-            Err(fault) => Err(fault),
-        };
-        self.answer(asked, result)
+        match Wait::begin(desk, outcome) {
+            Ok(wait) => {
+                let deadline = desk.tick().after(desk.common.service.config.server.request_timeout);
+                Some(Stage::Action(Box::new(Waiting { asked, wait, deadline })))
+            }
+            Err(result) => self.answer(asked, result),
+        }
     }
 
     /// A request that could not be read, or is not worth reading on. The library resets the stream behind the answer, so
@@ -251,8 +240,8 @@ impl Exchange {
     }
 
     fn finished(&mut self, waiting: Waiting, result: Result<Reply, Fault>) -> Option<Stage> {
-        let Waiting { asked, room, .. } = waiting;
-        drop(room);
+        let Waiting { asked, wait, .. } = waiting;
+        drop(wait);
         self.answer(asked, result)
     }
 

@@ -8,16 +8,15 @@ use ::h2::{Reason, RecvStream, SendStream};
 use ::http::request::Parts;
 use futures_util::StreamExt;
 
-use crate::actions::Pending;
 use crate::actions::desk::Desk;
-use crate::core::fault::{Backend, Fault};
+use crate::core::fault::Fault;
 use crate::core::time::Tick;
 use crate::proto::http1::BodyMode;
 use crate::proto::http2::payload::Payload;
 use crate::proto::reply::{Chunks, Reply};
 use crate::shards::booking::Booking;
 use crate::shards::guard::guard;
-use crate::shards::room::Room;
+use crate::shards::room::Wait;
 
 use super::pace::Way;
 
@@ -53,10 +52,7 @@ pub struct Asked {
 /// back: else a client could have more work done than it has streams.
 pub struct Waiting {
     pub asked: Asked,
-    /// For what, as far as is known.
-    pub backend: Backend,
-    pub pending: Pending,
-    pub room: Room,
+    pub wait: Wait,
     pub deadline: Tick,
 }
 
@@ -146,11 +142,7 @@ impl Gather {
 
 impl Waiting {
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
-        let waits_on = &desk.front.waits_on;
-        waits_on.set(self.backend);
-        let polled = guard(desk, self.asked.booking.open.id, || Ok(self.pending.as_mut().poll(cx)));
-        self.backend = waits_on.get();
-        polled.unwrap_or_else(|panicked| Poll::Ready(Err(panicked)))
+        self.wait.poll(desk, self.asked.booking.open.id, cx)
     }
 }
 
