@@ -118,7 +118,13 @@ impl Conversation {
                 Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
                 Err(RecvError::TimedOut) => return Box::pin(self.silence()).await,
                 Err(RecvError::Interrupted) if self.rests() => return Ending::Gently(CloseReason::Draining),
-                Err(RecvError::Interrupted) => continue,
+                Err(RecvError::Interrupted) => {
+                    // What is here may be a part of something that never comes, such as a record of TLS.
+                    if self.awaiting == Awaiting::Request {
+                        self.set_read_deadline();
+                    }
+                    continue;
+                }
             };
             match self.work_off(input).await {
                 Ok(None) => {}
