@@ -131,11 +131,14 @@ fn the_readmes_configuration_is_valid() {
     assert_eq!((service.config.queries.len(), service.config.transactions.len(), service.routes.len()), (1, 1, 3));
 }
 
+fn chapter(heading: &str) -> &'static str {
+    let (_, chapter) = OPERATING.split_once(&format!("\n## {heading}\n")).expect("the chapter");
+    chapter.split("\n## ").next().unwrap_or_default()
+}
+
 /// The first cells of the first table below a heading, without back-quotes.
 fn first_cells(heading: &str) -> BTreeSet<String> {
-    let (_, chapter) = OPERATING.split_once(&format!("\n## {heading}\n")).expect("the chapter");
-    let chapter = chapter.split("\n## ").next().unwrap_or_default();
-    let rows = chapter.lines().skip_while(|line| !line.starts_with("|--")).skip(1);
+    let rows = chapter(heading).lines().skip_while(|line| !line.starts_with("|--")).skip(1);
     let rows = rows.take_while(|line| line.starts_with('|'));
     rows.filter_map(|row| row.split('|').nth(1)).map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
 }
@@ -150,4 +153,13 @@ fn every_error_code_is_explained_and_exists() {
 fn every_metric_is_explained_and_exists() {
     let names = CATALOGUE.iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(first_cells("Metrics"), names, "docs/operating.md: one row for each metric of core/ledger/catalogue.rs");
+}
+
+#[test]
+fn alerts_are_on_metrics_that_exist() {
+    let words = chapter("Alerts").split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let asked: BTreeSet<&str> = words.filter(|word| word.starts_with("tidegate_")).collect();
+    let known: BTreeSet<&str> = CATALOGUE.iter().map(|metric| metric.name).collect();
+    assert!(asked.len() > 10, "{asked:?}");
+    assert!(asked.is_subset(&known), "{:?}", asked.difference(&known));
 }

@@ -62,8 +62,19 @@ fn the_unit_says_what_the_server_relies_on() {
     has("Environment", "MIMALLOC_PURGE_DELAY=0");
     has("LimitMEMLOCK", "infinity");
     has("SystemCallFilter", "io_uring_setup io_uring_enter io_uring_register");
+    has("ExecReload", "-HUP $MAINPID");
+    has("CapabilityBoundingSet", "CAP_NET_BIND_SERVICE");
     // A capability in the bounding set alone helps no user but root.
     has("AmbientCapabilities", "CAP_NET_BIND_SERVICE");
+    let number = |key: &str| -> u64 {
+        let value = unit.iter().find(|(k, _)| k == key).and_then(|(_, value)| value.parse().ok());
+        value.expect("a plain number")
+    };
+    let server = text("tidegate.toml").parse::<toml::Table>().expect("TOML")["server"].clone();
+    let connections = server["connections_max"].as_integer().expect("a number") as u64;
+    assert!(number("LimitNOFILE") > 50 * connections, "enough for the defaults on 50 shards");
+    let drain = server["drain_timeout"].as_str().and_then(|text| text.strip_suffix('s')?.parse().ok());
+    assert!(drain.is_some_and(|drain: u64| number("TimeoutStopSec") > 2 * drain), "a drain is not cut off: {drain:?}");
     let filters: Vec<&str> = unit.iter().filter(|(k, _)| k == "SystemCallFilter").map(|(_, v)| v.as_str()).collect();
     assert!(
         filters.first().is_some_and(|first| !first.starts_with('~')),

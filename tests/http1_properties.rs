@@ -80,7 +80,7 @@ enum Coding {
 
 fn request() -> impl Strategy<Value = Model> {
     let start = prop_oneof![Just(""), Just("\r\n")];
-    let fields = vec(("[A-Za-z][A-Za-z0-9_-]{0,8}-x", "[!-~]{1,4}([ \t][!-~]{1,8})?"), 0..8);
+    let fields = vec(("[A-Za-z][A-Za-z0-9_-]{0,8}-x", "[!-~é-\u{ffff}]{1,4}([ \t][!-~]{1,8})?"), 0..8);
     let coding = prop_oneof![Just(Coding::None), Just(Coding::Sized), (1..40_usize).prop_map(Coding::Chunked)];
     let content = vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..=BODY_MAX);
     (start, "(/[a-z0-9]{0,6}){1,3}", "[a-z=&%?/]{0,8}", fields, coding, content).prop_map(
@@ -171,19 +171,25 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
 fn reference(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let (head, after) = (std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 4..]);
+    let (head, after) = (latin1(&bytes[..end]), &bytes[end + 4..]);
     let lines: Vec<&str> = head.split("\r\n").collect();
-    if lines.iter().any(|line| line.is_empty() || line.contains(|c: char| c != '\t' && !(' '..='~').contains(&c))) {
+    if lines.iter().any(|line| line.is_empty() || line.contains(|c: char| c != '\t' && matches!(c, '\0'..' ' | '\x7f')))
+    {
+        return None;
+    }
+    if !lines[0].is_ascii() {
         return None;
     }
     let values = |name: &str| -> Vec<&str> {
         let fields = lines[1..].iter().filter_map(|line| line.split_once(':'));
-        fields.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+        fields
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim_matches([' ', '\t']))
+            .collect()
     };
-    if lines[1..]
-        .iter()
-        .any(|line| !line.split_once(':').is_some_and(|(key, _)| !key.is_empty() && !key.contains([' ', '\t'])))
-    {
+    if lines[1..].iter().any(|line| {
+        !line.split_once(':').is_some_and(|(key, _)| !key.is_empty() && key.is_ascii() && !key.contains([' ', '\t']))
+    }) {
         return None;
     }
     if values("host").len() > 1 {
@@ -204,7 +210,7 @@ fn dechunk(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut body = Vec::new();
     let line = |rest: &mut &[u8]| -> Option<String> {
         let end = rest.windows(2).position(|two| two == b"\r\n")?;
-        let text = String::from_utf8(rest[..end].to_vec()).ok()?;
+        let text = latin1(&rest[..end]);
         *rest = &rest[end + 2..];
         (!text.contains(['\r', '\n'])).then_some(text)
     };
@@ -320,6 +326,11 @@ proptest! {
         let _ = query::find(&query, "a");
         query::pairs(&query).for_each(drop);
     }
+}
+
+/// A character for each byte.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 fn escape(text: &str) -> String {

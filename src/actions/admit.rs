@@ -8,9 +8,6 @@ use crate::core::fault::Fault;
 use crate::core::ledger::refusals::Short;
 use crate::core::time::Tick;
 
-/// Shortest wait that a refused client is asked for; `retry-after` counts seconds.
-const RETRY_MIN: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// Dropping it says that nobody waits any more.
 pub struct Place<'d> {
     desk: &'d Desk,
@@ -53,7 +50,5 @@ impl Drop for Place<'_> {
 #[must_use]
 pub fn shed(desk: &Desk, short: Short, priority: Priority) -> Fault {
     desk.ledger.overloads.shed(short, priority);
-    // Spread, so that those who are refused together do not come back together.
-    let spread = desk.common.service.config.overload.retry_after_max.saturating_sub(RETRY_MIN);
-    Fault::Shed { wait: RETRY_MIN + desk.jitter.borrow_mut().up_to(spread) }
+    Fault::Shed
 }

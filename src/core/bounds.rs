@@ -187,9 +187,9 @@ pub const HTTP2_STREAMS_CEILING: usize = 256;
 /// as much as a connection may keep of what it receives.
 pub const HTTP2_OUT_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(HTTP2_OUT_BYTES_MAX >= 2 * HTTP2_FRAME_BYTES_MAX, "a frame is written while another one leaves");
-/// Bodies that one HTTP/2 connection keeps until they are whole. A phone sends nine pictures of a MiB at once; a hundred
-/// streams of `BODY_BYTES_MAX` would be a hundred times what a client of HTTP/1 can make us keep.
-pub const HTTP2_BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bodies of requests that one HTTP/2 connection gathers at a time, together: sixteen of the default length. A route's longest
+/// body fits in any case, alone. One more is refused, which says that nothing was done and it may be tried again.
+pub const HTTP2_BODIES_BYTES_MAX: usize = 16 * BODY_BYTES_MAX;
 /// Longest HTTP/2 frame accepted: the least that RFC 9113 §4.2 allows. It is kept in memory until it is whole.
 pub const HTTP2_FRAME_BYTES_MAX: usize = 16 * 1024;
 /// Longest list of header fields in HTTP/2, as RFC 9113 §6.5.2 counts: with 32 bytes for each field, so that a head of

@@ -28,6 +28,8 @@ pub enum Blame {
 pub enum Retry {
     Never,
     After(Duration),
+    /// After a wait that differs from client to client: those who are refused together must not come back together.
+    Spread,
     /// After a new `wx.login`.
     AfterLogin,
 }
@@ -121,9 +123,7 @@ pub enum Fault {
     /// The gateway is at a bound of its own.
     Overloaded,
     /// Not all can be served in time, and this request was among those that matter less.
-    Shed {
-        wait: Duration,
-    },
+    Shed,
     /// The backend did not answer within the deadline.
     Timeout(Backend),
     VersionUnsupported,
@@ -146,7 +146,7 @@ impl Fault {
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         use Blame::{Backend as Peer, Client, Gateway, Operator};
-        use Retry::{After, AfterLogin, Never};
+        use Retry::{After, AfterLogin, Never, Spread};
         let (status, number, blame, retry) = match self {
             Self::Malformed(_) => (400, 0, Client, Never),
             Self::InvalidParam { .. } => (400, 1, Client, Never),
@@ -181,9 +181,9 @@ impl Fault {
             Self::MethodUnknown => (501, 0, Client, Never),
             Self::TransferCodingUnknown => (501, 1, Client, Never),
             Self::BackendRefused { .. } => (502, 0, Operator, Never),
-            Self::Busy(_) => (503, 0, Peer, After(SOON)),
-            Self::Overloaded => (503, 1, Gateway, After(SOON)),
-            Self::Shed { wait } => (503, 3, Gateway, After(*wait)),
+            Self::Busy(_) => (503, 0, Peer, Spread),
+            Self::Overloaded => (503, 1, Gateway, Spread),
+            Self::Shed => (503, 3, Gateway, Spread),
             Self::Timeout(_) => (504, 0, Peer, After(SOON)),
             Self::VersionUnsupported => (505, 0, Client, Never),
         };
@@ -251,7 +251,7 @@ impl fmt::Display for Fault {
             Self::BackendRefused { backend, code } => write!(out, "{} refused with code {code}", backend.name()),
             Self::Busy(backend) => write!(out, "{} busy: retry later", backend.name()),
             Self::Overloaded => out.write_str("server at its limit: retry later"),
-            Self::Shed { .. } => out.write_str("server is overloaded: retry later"),
+            Self::Shed => out.write_str("server is overloaded: retry later"),
             Self::Timeout(backend) => write!(out, "{} did not answer in time", backend.name()),
             Self::VersionUnsupported => out.write_str("HTTP version not supported: use HTTP/1.1"),
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use xxhash_rust::xxh3::xxh3_64;
@@ -133,6 +134,13 @@ impl Reply {
         }
     }
 
+    /// Asks the client to wait before it tries again. Rounded up to seconds, at least one: a client that obeys must not come a
+    /// moment too early.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        self.with("retry-after", whole_seconds(wait))
+    }
+
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push(ReplyHeader { name, value: value.into() });
@@ -227,14 +235,13 @@ fn fault_headers(fault: &Fault, retry: Retry) -> Vec<ReplyHeader> {
     let mut headers = Vec::new();
     let mut add = |name, value: Cow<'static, str>| headers.push(ReplyHeader { name, value });
     if let Retry::After(wait) = retry {
-        // Rounded up: a client that obeys must not come a moment too early.
-        add("retry-after", wait.as_millis().div_ceil(1000).max(1).to_string().into());
+        add("retry-after", whole_seconds(wait).into());
     }
     match fault {
         Fault::RateLimited(state) => {
             add("ratelimit-limit", state.limit.to_string().into());
             add("ratelimit-remaining", state.remaining.to_string().into());
-            add("ratelimit-reset", state.reset.as_millis().div_ceil(1000).max(1).to_string().into());
+            add("ratelimit-reset", whole_seconds(state.reset).into());
         }
         Fault::MethodNotAllowed { allow } => add("allow", allow.clone()),
         // RFC 9110 §12.5.3: tells that it was the coding, and which would do.
@@ -246,6 +253,10 @@ fn fault_headers(fault: &Fault, retry: Retry) -> Vec<ReplyHeader> {
         _ => {}
     }
     headers
+}
+
+fn whole_seconds(wait: Duration) -> String {
+    wait.as_millis().div_ceil(1000).max(1).to_string()
 }
 
 impl std::fmt::Debug for Chunks {

@@ -18,6 +18,13 @@ pub struct Request<'a> {
     pub body: &'a mut [u8],
 }
 
+/// What a field value may hold (RFC 9110 §5.5): visible ASCII, space, tab, and obs-text, which is nobody's business: phones
+/// put UTF-8 into fields of their own. Fields with a meaning are compared as bytes and know none of it.
+#[must_use]
+pub const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
+}
+
 /// The first header of that name, any case; `None` when absent. `name` is given in lower case.
 #[must_use]
 pub fn header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {

@@ -13,10 +13,10 @@ use crate::core::limit::ip_key;
 use crate::net::listener::{OnAccept, peer_addr};
 use crate::net::stream::Stream;
 use crate::proto::http1::{BodyMode, Persistence, ReplyContext, Version, Wire, write_reply};
-use crate::proto::reply::Reply;
 
 use super::answers::{Peer, date};
 use super::door::DoorKind;
+use super::finish::tell;
 use super::life::{Entrance, live};
 use super::opening::own_request_id;
 use super::pipeline::Proof;
@@ -123,6 +123,6 @@ fn refusal(desk: &Desk) -> Vec<u8> {
     let wire = Wire { version: Version::Http11, persistence: Persistence::Close, body: BodyMode::Send };
     let mut text = Vec::new();
     let cx = ReplyContext { date: &date(desk), request_id: id.as_str(), wire };
-    write_reply(&mut text, &Reply::from_fault(&Fault::Overloaded, id.as_str()), &cx);
+    write_reply(&mut text, &tell(desk, &Fault::Overloaded, id.as_str()), &cx);
     text
 }

@@ -67,12 +67,6 @@ impl Booking {
         self.entry.bytes_out += bytes;
     }
 
-    /// What has been written of the answer.
-    #[must_use]
-    pub const fn bytes_out(&self) -> usize {
-        self.entry.bytes_out
-    }
-
     /// The answer broke off.
     pub const fn broke(&mut self, fault_code: u32) {
         self.entry.fault_code = Some(fault_code);

@@ -2,7 +2,7 @@
 //! Never here: bytes of a protocol.
 
 use crate::actions::desk::Desk;
-use crate::core::fault::Fault;
+use crate::core::fault::{Fault, Retry};
 use crate::proto::reply::Reply;
 
 use super::booking::Open;
@@ -28,9 +28,22 @@ pub fn finish(desk: &Desk, open: &Open, tag: &Tag, result: Result<Reply, Fault>)
             if let Fault::Timeout(backend) = fault {
                 desk.ledger.lane(backend).timeouts.one();
             }
-            let reply = Reply::from_fault(&fault, open.id.as_str());
+            let reply = tell(desk, &fault, open.id.as_str());
             (reply, Some(fault.verdict().code), fault.closes())
         }
     };
     Finished { reply: cors::mark(&desk.common.service, tag, reply), fault_code, closes }
+}
+
+/// What the client is told of a fault, and when it should come back.
+#[must_use]
+pub fn tell(desk: &Desk, fault: &Fault, request_id: &str) -> Reply {
+    let reply = Reply::from_fault(fault, request_id);
+    match fault.verdict().retry {
+        Retry::Spread => {
+            let longest = desk.common.service.config.overload.retry_after_max;
+            reply.retry_after(desk.jitter.borrow_mut().up_to(longest))
+        }
+        Retry::Never | Retry::After(_) | Retry::AfterLogin => reply,
+    }
 }

@@ -1,10 +1,10 @@
 //! Clients and actions that take too long over HTTP/2.
 //! Never here: how long exactly; only that the wait ends, and how.
 
-use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
 use tidegate::core::fault::Backend;
-use tidegate::core::ledger::CloseReason;
+use tidegate::core::ledger::{CloseReason, ShardLedger};
 
 use crate::peer::{END_STREAM, INITIAL_WINDOW_SIZE, PREFACE, Peer, code, frame, kind, request};
 use crate::support::node::TestNode;
@@ -56,27 +56,64 @@ fn a_body_that_does_not_come_is_a_408() {
     assert_eq!(peer.answer(3).status, 200);
 }
 
-/// Bytes that trickle buy no time, although no pause between them is long: neither those of a body nor those of an answer.
+/// What a peer has to keep up with, so that a second of trickling tells.
+const SLOW: [&str; 3] = ["server.body_timeout=1s", "server.write_timeout=1s", "server.peer_rate_min=1MiB"];
+
+/// Bytes that trickle buy no time.
 #[test]
-fn a_client_that_trickles_is_given_up() {
-    let node = TestNode::start(&["server.body_timeout=1s", "server.write_timeout=1s", "server.peer_rate_min=1MiB"]);
-    let mut peer = Peer::begin_with(node.addr, &[(INITIAL_WINDOW_SIZE, 1)]);
+fn a_body_that_trickles_is_a_408() {
+    let node = TestNode::start(&SLOW);
+    let mut peer = Peer::begin(node.addr);
     peer.send(&request(1, "POST", "/echo/large", &[], 0));
-    peer.get(3, "/large");
-    assert_eq!(peer.status(3), 200);
-    let (peer, steps) = (RefCell::new(peer), Cell::new(0));
-    until("the answer is given up", || {
-        steps.set(steps.get() + 1);
-        peer.borrow_mut().say(kind::DATA, 0, 1, b"x");
-        // Fewer than would be a flood.
-        if steps.get() % 16 == 0 {
-            peer.borrow_mut().open(3, 1);
-        }
-        node.sum(|ledger| ledger.http2.stalled.get()) > 0
+    let writer = peer.second_handle();
+    until("the trickle is given up", || {
+        std::io::Write::write_all(&mut &writer, &frame(kind::DATA, 0, 1, b"x")).expect("the server reads");
+        node.sum(ShardLedger::requests_begun) == 1
     });
-    let mut peer = peer.into_inner();
-    assert_eq!(peer.answer(3).reset, Some(code::CANCEL));
-    assert_eq!(peer.status(1), 408);
+    assert_eq!(peer.answer(1).status, 408);
+    peer.get(3, "/ping");
+    assert_eq!(peer.answer(3).status, 200);
+    assert_eq!(peer.goodbyes, []);
+}
+
+/// Windows that open by a byte buy no time either.
+#[test]
+fn an_answer_that_is_taken_byte_by_byte_is_given_up() {
+    let node = TestNode::start(&SLOW);
+    let mut peer = Peer::begin_with(node.addr, &[(INITIAL_WINDOW_SIZE, 10)]);
+    peer.get(1, "/block");
+    peer.get(3, "/stream/large");
+    let (began, mut steps) = (Instant::now(), 0);
+    while !(peer.is_over(1) && peer.is_over(3)) {
+        steps += 1;
+        until("the next byte is due", || began.elapsed() >= steps * Duration::from_millis(30));
+        peer.open(1, 1);
+        peer.open(3, 1);
+        peer.ping();
+    }
+    for stream in [1, 3] {
+        assert!(peer.received(stream) > 10);
+        assert_eq!(peer.answer(stream).reset, Some(code::CANCEL));
+    }
+    peer.get(5, "/item/1");
+    assert_eq!(peer.status(5), 200);
+    assert_eq!(node.sum(|ledger| ledger.http2.stalled.get()), 2);
+}
+
+/// A client with every window open and a socket that it hardly reads.
+#[test]
+fn a_connection_that_is_read_byte_by_byte_is_given_up() {
+    let node = TestNode::start(&SLOW);
+    let mut peer = Peer::begin_with(node.addr, &[(INITIAL_WINDOW_SIZE, 0x7fff_ffff)]);
+    peer.open(0, 0x7000_0000);
+    peer.get(1, "/huge");
+    let reader = peer.second_handle();
+    node.until_opened(1);
+    until("it is given up", || {
+        let _ = std::io::Read::read(&mut &reader, &mut [0; 64]);
+        node.sum(ShardLedger::connections_open) == 0
+    });
+    assert_eq!(node.sum(|ledger| ledger.connections_closed(CloseReason::Timeout)), 1);
 }
 
 #[test]

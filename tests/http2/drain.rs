@@ -4,7 +4,6 @@ use tidegate::shards::node::Drained;
 
 use crate::peer::{PREFACE, Peer, code, frame, kind};
 use crate::support::node::TestNode;
-use crate::support::until;
 
 #[test]
 fn open_streams_are_finished_and_idle_connections_end() {
@@ -29,26 +28,6 @@ fn open_streams_are_finished_and_idle_connections_end() {
     assert_eq!(drain.join().unwrap(), Drained::Whole);
 }
 
-/// Also a client that is about to begin when the shard drains.
-#[test]
-fn a_client_is_told_as_soon_as_it_has_begun() {
-    let mut node = TestNode::start(&[]);
-    let mut late = Peer::connect(node.addr);
-    late.send(&PREFACE[..20]);
-    until("it is known to speak HTTP/2", || node.sum(|ledger| ledger.http2.opened.get()) == 1);
-    let mut told = Peer::begin(node.addr);
-    told.ping();
-    let drain = node.drain().expect("asked once");
-    told.until(|peer| !peer.goodbyes.is_empty());
-    late.send(&[&PREFACE[20..], &frame(kind::SETTINGS, 0, 0, &[])].concat());
-    late.get(1, "/ping");
-    assert_eq!(late.answer(1).status, 200);
-    late.goodbye();
-    assert_eq!(late.goodbyes.first(), Some(&(code::NO_ERROR, 0x7fff_ffff)));
-    drop((late, told));
-    assert_eq!(drain.join().unwrap(), Drained::Whole);
-}
-
 /// A client that does not answer the ping in between holds nothing up.
 #[test]
 fn a_client_that_does_not_listen_is_left() {
@@ -58,4 +37,25 @@ fn a_client_that_does_not_listen_is_left() {
     let drain = node.drain().expect("asked once");
     assert_eq!(drain.join().unwrap(), Drained::Whole);
     drop(peer);
+}
+
+/// A preface that is whole only after the drain has begun: the client is served, told, and let go.
+#[test]
+fn a_client_that_begins_during_the_drain_is_told_too() {
+    let mut node = TestNode::start(&[]);
+    let mut late = Peer::connect(node.addr);
+    late.send(&PREFACE[..10]);
+    let mut busy = Peer::begin(node.addr);
+    busy.get(1, "/wait");
+    node.gate.until_waiting(1);
+    let drain = node.drain().expect("asked once");
+    busy.until(|peer| !peer.goodbyes.is_empty());
+    late.send(&[&PREFACE[10..], &frame(kind::SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0])].concat());
+    late.get(1, "/ping");
+    assert_eq!(late.answer(1).status, 200);
+    late.until(|peer| peer.goodbyes.len() == 2);
+    assert_eq!(late.goodbye(), Some(code::NO_ERROR));
+    node.gate.open();
+    assert_eq!(busy.answer(1).status, 200);
+    assert_eq!(drain.join().unwrap(), Drained::Whole);
 }

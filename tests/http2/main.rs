@@ -4,13 +4,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod balanced;
 mod bodies;
+mod cuts;
 mod deadlines;
 mod drain;
 mod errors;
 mod floods;
+mod garbage;
 mod moves;
 mod peer;
 mod requests;
+mod session;
 mod tls;
 mod windows;

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::support::PATIENCE;
+use crate::support::tls::TlsSocket;
 
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -58,8 +59,13 @@ pub struct Answer {
     pub reset: Option<u32>,
 }
 
+/// What carries a client's bytes.
+trait Carrier: Read + Write + Send {}
+impl<C: Read + Write + Send> Carrier for C {}
+
 pub struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Carrier>,
+    socket: TcpStream,
     answers: HashMap<u32, Answer>,
     /// Reasons of the GOAWAYs so far, with the last stream that each names.
     pub goodbyes: Vec<(u32, u32)>,
@@ -74,7 +80,12 @@ impl Peer {
 
     /// As `begin`, with settings of its own.
     pub fn begin_with(addr: SocketAddr, settings: &[(u16, u32)]) -> Self {
-        let mut peer = Self::connect(addr);
+        Self::connect(addr).greet(settings)
+    }
+
+    /// Says the preface and reads the server's settings.
+    pub fn greet(self, settings: &[(u16, u32)]) -> Self {
+        let mut peer = self;
         peer.send(PREFACE);
         // Without a table of known fields an answer's status is always spelled out.
         let all = [&[(HEADER_TABLE_SIZE, 0)], settings].concat();
@@ -89,11 +100,26 @@ impl Peer {
 
     /// Says nothing yet.
     pub fn connect(addr: SocketAddr) -> Self {
-        let stream = TcpStream::connect(addr).expect("the port listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a patience above zero");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a patience above zero");
-        stream.set_nodelay(true).expect("a connected socket");
-        Self { stream, answers: HashMap::new(), goodbyes: Vec::new(), pongs: 0 }
+        Self::over(TcpStream::connect(addr).expect("the port listens"))
+    }
+
+    /// As `connect`, on a connection that is there.
+    pub fn over(stream: TcpStream) -> Self {
+        let socket = stream.try_clone().expect("a descriptor is free");
+        Self::carried(Box::new(stream), socket)
+    }
+
+    /// As `connect`, behind TLS.
+    pub fn over_tls(stream: TlsSocket) -> Self {
+        let socket = stream.sock.try_clone().expect("a descriptor is free");
+        Self::carried(Box::new(stream), socket)
+    }
+
+    fn carried(stream: Box<dyn Carrier>, socket: TcpStream) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).expect("a patience above zero");
+        socket.set_write_timeout(Some(PATIENCE)).expect("a patience above zero");
+        socket.set_nodelay(true).expect("a connected socket");
+        Self { stream, socket, answers: HashMap::new(), goodbyes: Vec::new(), pongs: 0 }
     }
 
     pub fn send(&mut self, bytes: &[u8]) {
@@ -113,6 +139,11 @@ impl Peer {
         self.send(&request(stream, "GET", path, &[], END_STREAM));
     }
 
+    /// As `get`, from a server that may have closed already.
+    pub fn try_get(&mut self, stream: u32, path: &str) -> bool {
+        self.try_send(&request(stream, "GET", path, &[], END_STREAM))
+    }
+
     /// A request with its body in one frame.
     pub fn post(&mut self, stream: u32, path: &str, body: &[u8]) {
         self.send(&[request(stream, "POST", path, &[], 0), frame(kind::DATA, END_STREAM, stream, body)].concat());
@@ -125,8 +156,13 @@ impl Peer {
 
     /// The answer on a stream, once it is whole or reset.
     pub fn answer(&mut self, stream: u32) -> Answer {
-        self.until(|peer| peer.answers.get(&stream).is_some_and(|answer| answer.ended || answer.reset.is_some()));
+        self.until(|peer| peer.is_over(stream));
         self.answers.remove(&stream).expect("waited for above")
+    }
+
+    /// Whether nothing more will come on a stream, as far as frames have been read.
+    pub fn is_over(&self, stream: u32) -> bool {
+        self.answers.get(&stream).is_some_and(|answer| answer.ended || answer.reset.is_some())
     }
 
     /// The status of a stream's answer, as soon as its head is here.
@@ -151,6 +187,21 @@ impl Peer {
     pub fn goodbye(&mut self) -> Option<u32> {
         while self.step() {}
         self.goodbyes.last().map(|(reason, _)| *reason)
+    }
+
+    /// For what is not a frame.
+    pub fn second_handle(&self) -> TcpStream {
+        self.socket.try_clone().expect("a descriptor is free")
+    }
+
+    /// As `answer`, from a server that may end the connection instead.
+    pub fn try_answer(&mut self, stream: u32) -> Option<Answer> {
+        while !self.is_over(stream) {
+            if !self.step() {
+                return None;
+            }
+        }
+        self.answers.remove(&stream)
     }
 
     /// Reads until `done`.

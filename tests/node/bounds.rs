@@ -1,6 +1,8 @@
 //! The bounds of a node, reached and left again: refusals are answers, they are counted, and room comes back.
 //! Never here: bounds of one request; see `refusals`.
 
+use std::collections::BTreeSet;
+
 use tidegate::core::fault::Backend;
 
 use crate::support::client::{Answer, Client, get};
@@ -9,7 +11,7 @@ use crate::support::until;
 
 #[test]
 fn one_connection_too_many_is_refused_until_another_leaves() {
-    let node = TestNode::start(&["server.connections_max=4", "server.in_flight_max=4"]);
+    let node = TestNode::start(&["server.connections_max=4", "server.in_flight_max=4", "overload.retry_after_max=1s"]);
     let refused = || node.sum(|ledger| ledger.connections.refused.get());
     let mut clients: Vec<Client> = (0..4).map(|_| node.connect()).collect();
     for client in &mut clients {
@@ -107,8 +109,13 @@ fn one_waiting_request_too_many_is_a_503() {
     }
     node.gate.until_waiting(2);
     let mut client = node.connect();
-    let answer = client.ask(get("/wait"));
-    assert_eq!((answer.error_code(), answer.header("retry-after")), (50301, Some("1")));
+    let waits = (0..100).map(|_| {
+        let answer = client.ask(get("/wait"));
+        assert_eq!(answer.error_code(), 50301);
+        answer.header("retry-after").expect("when to come back").to_owned()
+    });
+    let waits: BTreeSet<String> = waits.collect();
+    assert_eq!(Vec::from_iter(waits), ["1", "2", "3", "4", "5"], "not all at once");
     assert_eq!(client.ask(get("/ping")).status, 200, "what needs no waiting is served");
     node.gate.open();
     for client in &mut waiting {
@@ -119,7 +126,7 @@ fn one_waiting_request_too_many_is_a_503() {
 
 #[test]
 fn a_full_lane_is_a_503_and_empties_again() {
-    let node = TestNode::start(&["database.timeout=4s", "overload.read_wait=off"]);
+    let node = TestNode::start(&["database.timeout=4s", "overload.read_wait=off", "overload.retry_after_max=1s"]);
     let mut client = node.connect();
     assert_eq!(client.ask(get("/item/1")).status, 200);
     // The first of them holds the thread until database.timeout; the next request comes well within that.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
+use crate::support::cases;
 use crate::support::client::{Answer, Client};
 use crate::support::node::TestNode;
 
@@ -82,7 +83,7 @@ fn seen(client: &mut Client, asked: &[Asked]) -> Vec<Answer> {
 #[test]
 fn answers_do_not_depend_on_the_cuts() {
     let node = TestNode::start(&[]);
-    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: cases(64), failure_persistence: None, ..Config::default() });
     let property = runner.run(&(vec(request(), 1..=16), vec(any::<Index>(), 0..24)), |(asked, at)| {
         let text: String = asked.iter().map(|one| one.text.as_str()).collect();
         let mut whole = node.connect();

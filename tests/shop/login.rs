@@ -47,6 +47,7 @@ fn codes_of_one_user_name_one_user() {
 fn a_code_is_exchanged_once_however_many_send_it() {
     for shards in [1, 2] {
         let setup = Setup { wechat_latency: Duration::from_millis(20), ..Setup::of(shards) };
+        let setup = setup.set("overload.retry_after_max=1s");
         let shop = setup.open();
         let answers: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = (0..50).map(|_| scope.spawn(|| log_in(&mut shop.client(), "demo-dora"))).collect();
@@ -76,7 +77,7 @@ fn a_code_is_exchanged_once_however_many_send_it() {
 
 #[test]
 fn wechats_errors_have_their_answers_and_are_not_kept() {
-    let shop = Setup::of(2).open();
+    let shop = Setup::of(2).set("overload.retry_after_max=1s").open();
     let mut client = shop.client();
     let mut exchanges = 0;
     let mut check = |number: i32, expect: (u16, u64), wait: Option<&str>| {
@@ -167,7 +168,8 @@ fn a_slow_wechat_is_a_timeout_and_loses_the_code_only() {
 fn a_wechat_that_is_gone_is_busy() {
     // A port that was free a moment ago, and that nobody is given so soon.
     let nobody = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port");
-    let shop = Setup::of(2).set(&format!("wechat.base_url=http://{nobody}")).open();
+    let setup = Setup::of(2).set("overload.retry_after_max=1s");
+    let shop = setup.set(&format!("wechat.base_url=http://{nobody}")).open();
     let mut client = shop.client();
     for _ in 0..2 {
         let answer = log_in(&mut client, "demo-ida");

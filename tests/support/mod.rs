@@ -17,6 +17,11 @@ use std::time::{Duration, Instant};
 /// How long a test waits for what must happen. Only a failing test ever waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many cases a property tries that costs sockets: `usual`, unless `PROPTEST_CASES` says so many.
+pub fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// Waits until `done` holds.
 ///
 /// # Panics

@@ -40,7 +40,7 @@ fn one_byte_a_record_is_a_request() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::support::cases(48), ..ProptestConfig::default() })]
 
     /// Plaintext cut into records anywhere, and the records into segments anywhere.
     #[test]

@@ -18,10 +18,17 @@ pub struct Tool {
 }
 
 /// A line here is all that a new tool costs.
-pub const FOR_TESTS: [Tool; 4] = [
+pub const FOR_TESTS: [Tool; 8] = [
     // SQLite and the cryptography are compiled from C.
     Tool { program: "cc", package: "build-essential" },
     Tool { program: "curl", package: "curl" },
+    // The other TLS: handshakes, renegotiation, versions too old.
+    Tool { program: "openssl", package: "openssl" },
+    // Signals to the server, which a slim image cannot send.
+    Tool { program: "kill", package: "procps" },
+    // Hosts that forbid io_uring; where tracing is forbidden, that test says so and rests.
+    Tool { program: "strace", package: "strace" },
+    Tool { program: "shellcheck", package: "shellcheck" },
     // The balancer whose PROXY headers are read.
     Tool { program: "/usr/sbin/haproxy", package: "haproxy" },
     Tool { program: "/etc/ssl/certs/ca-certificates.crt", package: "ca-certificates" },

@@ -5,6 +5,7 @@ use memchr::memchr;
 
 use crate::core::bounds::{CHUNK_EXTENSION_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
 use crate::core::fault::Fault;
+use crate::proto::request::is_value_byte;
 
 use super::percent;
 
@@ -144,7 +145,7 @@ impl Dechunker {
             self.trailer_left.checked_sub(text.len() + 2).ok_or(Fault::Malformed("trailer section is too long"))?;
         let (name, value) = memchr(b':', text).and_then(|colon| text.split_at_checked(colon)).ok_or(MALFORMED)?;
         let named = !name.is_empty() && name.iter().all(|&b| is_token(b));
-        if !named || !value.iter().all(|&b| is_text(b)) {
+        if !named || !value.iter().all(|&b| is_value_byte(b)) {
             return Err(MALFORMED);
         }
         if NOT_IN_TRAILERS.iter().any(|field| name.eq_ignore_ascii_case(field)) {
@@ -234,8 +235,8 @@ fn skip_quoted(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         match text {
             [b'"', rest @ ..] => return Some(rest),
-            [b'\\', escaped, rest @ ..] if is_text(*escaped) => text = rest,
-            [byte, rest @ ..] if is_text(*byte) && *byte != b'\\' => text = rest,
+            [b'\\', escaped, rest @ ..] if is_value_byte(*escaped) => text = rest,
+            [byte, rest @ ..] if is_value_byte(*byte) && *byte != b'\\' => text = rest,
             _ => return None,
         }
     }
@@ -248,11 +249,6 @@ const fn is_token(byte: u8) -> bool {
             byte,
             b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         )
-}
-
-/// What a field value may hold here: visible ASCII, space, tab.
-const fn is_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=0x7e)
 }
 
 #[cfg(test)]

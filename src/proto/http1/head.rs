@@ -10,6 +10,7 @@ use memchr::{memchr, memchr_iter, memchr2};
 use crate::core::bounds::{HEADERS_MAX, METHOD_BYTES_MAX};
 use crate::core::fault::Fault;
 use crate::core::method::Method;
+use crate::proto::request::is_value_byte;
 
 use super::framing::{self, Framing};
 use super::target::{self, Target};
@@ -79,7 +80,7 @@ impl Scan {
             return Ok(Some(end));
         }
         if window.get(fresh..).unwrap_or_default().iter().any(|&b| is_never_in_head(b)) {
-            return Err(Fault::Malformed("control byte or byte over 0x7e in the head"));
+            return Err(Fault::Malformed("control byte in the head"));
         }
         check_partial_line(first_line(window), window)?;
         if partial_target(window).len() > limits.target_bytes_max {
@@ -135,10 +136,6 @@ impl<'b> Head<'b> {
         if target.len() > limits.target_bytes_max {
             return Err(Fault::TargetTooLong { bytes_max: limits.target_bytes_max });
         }
-        // httparse lets obs-text (RFC 9110 §5.5) pass in values, and UTF-8 in the target.
-        if !bytes.is_ascii() {
-            return Err(Fault::Malformed("byte over 0x7e in the head"));
-        }
         let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
         let method = Method::from_token(method).ok_or_else(|| unserved(method))?;
         let Target { authority, path, query } = target::read(method, target)?;
@@ -154,7 +151,7 @@ impl<'b> Head<'b> {
 
 /// Bytes that make a head hopeless wherever they stand. CR and LF have been judged before.
 const fn is_never_in_head(byte: u8) -> bool {
-    !matches!(byte, b'\t' | b'\r' | b'\n' | b' '..=0x7e)
+    !(is_value_byte(byte) || matches!(byte, b'\r' | b'\n'))
 }
 
 /// A first line that cannot become a request is refused without waiting for the rest of its head. The target is judged

@@ -272,7 +272,11 @@ impl Machine {
 /// How a refused request is answered. Its head may be unread or wrong, so only what the answer cannot do without is
 /// taken from it: a HEAD gets no body. The version matters to answers that stay open, and this one closes.
 fn refusal_wire(bytes: &[u8]) -> Wire {
-    let line = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    // However many empty lines are the reason of the refusal.
+    let mut line = bytes;
+    while let Some(next) = line.strip_prefix(b"\r\n") {
+        line = next;
+    }
     let body = if line.starts_with(b"HEAD ") { BodyMode::Omit } else { BodyMode::Send };
     Wire { version: Version::Http11, persistence: Persistence::Close, body }
 }

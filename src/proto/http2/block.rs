@@ -2,6 +2,8 @@
 //! have. The library says the same of both.
 //! Never here: a table of fields. This is for the name of an error, not for reading requests.
 
+use crate::proto::request::is_value_byte;
+
 use super::meter::{HEAD_BYTES, flag, kind};
 
 /// Whether one of the header blocks in `frames` decodes as far as it can be seen and holds an octet that no field has
@@ -53,7 +55,7 @@ fn has_forbidden_octet(mut block: &[u8]) -> Option<bool> {
             block = rest;
         }
         let (value, rest) = string(block)?;
-        found |= value.is_some_and(|value| value.iter().any(|octet| !matches!(octet, b'\t' | b' '..=0x7e)));
+        found |= value.is_some_and(|value| !value.iter().all(|&octet| is_value_byte(octet)));
         block = rest;
     }
     Some(found)
@@ -95,6 +97,8 @@ fn integer(bytes: &[u8], bits: u32) -> Option<(usize, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -116,6 +120,7 @@ mod tests {
         check(0, b"\x82\x40\x01a\x02b\n", true);
         check(0, b"\x82\x00\x01\xe9\x01b", true);
         check(0, b"\x10\x01a\x01\x7f", true);
+        check(0, b"\x10\x01a\x01\xe9", false);
         check(0, b"\x00\x01A\x01b", true);
         check(0, b"\x00\x02:x\x01b", true);
         check(0, b"\x00\x05:path\x01/", false);
@@ -137,5 +142,15 @@ mod tests {
         check(flag::PRIORITY, b"\0\0\0\0\n\x40\x01a\x01b", false);
         check(flag::PADDED | flag::PRIORITY, b"\x01\0\0\0\0\n\x40\x01a\x01\n\0", true);
         check(flag::PADDED, b"\x09\x40", false);
+    }
+
+    proptest! {
+        #[test]
+        fn noise_is_survived(flags in any::<u8>(), block in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = has_forbidden_octet(&block);
+            let mut frame = vec![0, 0, block.len() as u8, kind::HEADERS, flags, 0, 0, 0, 1];
+            frame.extend(block);
+            let _ = blames_a_field(&frame);
+        }
     }
 }

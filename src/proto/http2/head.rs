@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use ::http::HeaderMap;
+use ::http::header::{CONTENT_LENGTH, HOST};
 use ::http::request::Parts;
 
 use crate::core::bounds::HEADERS_MAX;
@@ -24,7 +25,7 @@ pub struct FieldTable<'h>([Header<'h>; HEADERS_MAX]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Answer(Fault),
-    /// RFC 9113 §8.1.1: malformed, which is an error of its stream.
+    /// RFC 9113 §8.1.1: malformed, which is an error of its stream. §8.7: or refused, to be tried again.
     Reset(Fault),
 }
 
@@ -90,7 +91,7 @@ impl<'h> Head<'h> {
         }
         let framing = framing::read(fields, Version::Http11, authority).map_err(of_field)?;
         let content_length = match framing.length {
-            Length::Sized(length) if parts.headers.contains_key("content-length") => Some(length),
+            Length::Sized(length) if parts.headers.contains_key(CONTENT_LENGTH) => Some(length),
             Length::Sized(_) | Length::Chunked => None,
         };
         let expects_continue = framing.expectation == Expectation::Continue;
@@ -111,7 +112,7 @@ fn fields<'h>(
     limits: &Limits,
 ) -> Result<&'h [Header<'h>], Refusal> {
     // RFC 9113 §8.3.1: whoever reads it as HTTP/1 does finds the authority in Host.
-    let host = authority.filter(|_| !from.contains_key("host"));
+    let host = authority.filter(|_| !from.contains_key(HOST));
     let host = host.map(|authority| Header { name: "host", value: authority.as_bytes() });
     let given = from.iter().map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() });
     let mut len = 0;
@@ -124,9 +125,6 @@ fn fields<'h>(
 }
 
 fn lawful(field: Header<'_>) -> Result<Header<'_>, Fault> {
-    if !field.value.is_ascii() {
-        return Err(Fault::Malformed("byte over 0x7e in the head"));
-    }
     // RFC 9113 §8.2.1; in HTTP/1 such space belongs to the line, not to the value.
     if field.value.trim_ascii().len() != field.value.len() {
         return Err(Fault::Malformed("white space around a header value"));
@@ -148,6 +146,8 @@ const fn field_bytes(field: &Header<'_>) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIMITS: Limits = Limits { head_bytes_max: 400, target_bytes_max: 100, headers_max: 8 };
@@ -202,7 +202,9 @@ mod tests {
     #[test]
     fn values_are_read_as_in_http1() {
         let host = ("host", "a");
-        check("GET", "/", &[host, ("x", "é")], Err(Refusal::Reset(Fault::Malformed("byte over 0x7e in the head"))));
+        check("GET", "/", &[host, ("x", "é")], Ok(("/", "")));
+        let hosts = Err(Refusal::Reset(Fault::Malformed("host header is not HOST or HOST:PORT")));
+        check("GET", "/", &[("host", "é")], hosts);
         check(
             "GET",
             "/",
@@ -245,5 +247,31 @@ mod tests {
         let request = head.with(&mut body);
         assert_eq!(request.headers.first(), Some(&Header { name: "host", value: b"a" }));
         assert_eq!((request.method, request.body.len()), (Method::Post, 2));
+    }
+
+    proptest! {
+        /// Whatever the library lets pass is a request with all its fields, or refused.
+        #[test]
+        fn fields_are_kept_or_refused(
+            target in "/[ -~]{0,12}",
+            fields in prop::collection::vec(("(host|expect|content-length|x-[a-z]{1,3})", "[\t -~é-\u{ffff}]{0,6}"), 0..6),
+        ) {
+            let mut request = ::http::Request::builder().uri(&target);
+            for (name, value) in &fields {
+                request = request.header(name, value.as_bytes());
+            }
+            let Ok(request) = request.body(()) else { return Ok(()) };
+            let parts = request.into_parts().0;
+            let mut table = FieldTable::new();
+            if let Ok(head) = Head::read(&parts, &mut table, &LIMITS) {
+                prop_assert!(head.path.starts_with('/'));
+                prop_assert_eq!(head.headers.len(), fields.len());
+                for (name, value) in &fields {
+                    let field = Header { name, value: value.as_bytes() };
+                    prop_assert!(head.headers.contains(&field), "{field:?}");
+                }
+                prop_assert!(head.headers.iter().filter(|field| field.name == "host").count() == 1);
+            }
+        }
     }
 }

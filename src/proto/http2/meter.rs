@@ -176,6 +176,10 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
@@ -280,5 +284,54 @@ mod tests {
         assert!(!pass(&frame(kind::DATA, 0, b"hello")[10..]));
         assert!(pass(&frame(kind::HEADERS, 0, &[1])), "the header block goes on");
         assert!(!pass(&frame(kind::CONTINUATION, flag::END_HEADERS, &[1])));
+    }
+
+    /// What is seen of bytes that come in these pieces.
+    fn passing<'p>(skip: u32, pieces: impl IntoIterator<Item = &'p [u8]>) -> Vec<Passing> {
+        let (mut meter, mut all) = (Meter::after(skip), Vec::new());
+        for piece in pieces {
+            meter.pass(piece, |passing, _| {
+                all.push(passing);
+                ControlFlow::Continue(())
+            });
+        }
+        all
+    }
+
+    /// Kind, flags and payload.
+    fn frames() -> impl Strategy<Value = Vec<(u8, u8, Vec<u8>)>> {
+        vec((prop_oneof![4 => 0..10_u8, 1 => any::<u8>()], any::<u8>(), vec(any::<u8>(), 0..40)), 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_found_by_their_lengths(frames in frames(), skip in 0..30_u32) {
+            let bytes: Vec<u8> = frames.iter().flat_map(|(kind, flags, payload)| frame(*kind, *flags, payload)).collect();
+            let bytes = [vec![0; skip as usize], bytes].concat();
+            let heads: Vec<_> = passing(skip, [&bytes[..]])
+                .into_iter()
+                .filter_map(|passing| match passing {
+                    Passing::Frame(seen) => Some((seen.kind, seen.flags, seen.bytes as usize, seen.stream)),
+                    Passing::Setting { .. } => None,
+                })
+                .collect();
+            let expect: Vec<_> =
+                frames.iter().map(|(kind, flags, payload)| (*kind, *flags, payload.len(), 1)).collect();
+            prop_assert_eq!(heads, expect);
+        }
+
+        #[test]
+        fn noise_is_seen_alike_however_it_is_cut(
+            bytes in vec(prop_oneof![Just(0_u8), any::<u8>()], 0..300),
+            skip in 0..30_u32,
+            at in vec(any::<Index>(), 0..8),
+        ) {
+            let whole = passing(skip, [&bytes[..]]);
+            prop_assert_eq!(&passing(skip, bytes.chunks(1)), &whole);
+            let mut at: Vec<_> = at.iter().map(|index| index.index(bytes.len() + 1)).collect();
+            at.extend([0, bytes.len()]);
+            at.sort_unstable();
+            prop_assert_eq!(&passing(skip, at.windows(2).map(|pair| &bytes[pair[0]..pair[1]])), &whole);
+        }
     }
 }

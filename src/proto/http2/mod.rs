@@ -16,16 +16,11 @@ pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The part of it that a reader of HTTP/1 takes for a head.
 const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
-/// Whether a head that is none of HTTP/1 is the beginning of a connection preface: a right one, or a wrong one, which is for
-/// HTTP/2 to refuse. A line that names no version of HTTP and asks for nothing that a client of HTTP/1 could ask for is
-/// not taken for HTTP/1 gone wrong.
+/// Whether a head that is none of HTTP/1 is the beginning of a connection preface. Anything else is HTTP/1 gone wrong, and
+/// is told so in HTTP/1.
 #[must_use]
 pub fn is_preface(head: &[u8]) -> bool {
-    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|&byte| byte == b' ').skip(1);
-    let (target, last, more) = (words.next().unwrap_or_default(), words.next().unwrap_or_default(), words.next());
-    let is_word = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_uppercase);
-    head.starts_with(PREFACE_HEAD) || (is_word(target) && is_word(last) && more.is_none())
+    head.starts_with(PREFACE_HEAD)
 }
 
 #[cfg(test)]
@@ -34,15 +29,17 @@ mod tests {
 
     #[test]
     fn a_preface_is_told_from_requests_gone_wrong() {
-        for preface in [&PREFACE[..], PREFACE_HEAD, b"INVALID CONNECTION PREFACE\r\n\r\n"] {
+        for preface in [&PREFACE[..], PREFACE_HEAD, b"PRI * HTTP/2.0\r\n\r\nMS\r\n\r\n"] {
             assert!(is_preface(preface), "{}", preface.escape_ascii());
         }
         for request in [
             &b"GET / HTTP/2.0\r\n\r\n"[..],
             b"PRI * HTTP/1.1\r\n\r\n",
+            b"PRI FOO BAR\r\n\r\n",
+            b"GET FOO BAR\r\n\r\n",
+            b"INVALID CONNECTION PREFACE\r\n\r\n",
             b"GET / FOO\r\n\r\n",
             b"GET FOO\r\n\r\n",
-            b"GET FOO HTTP\r\nhost: a\r\n\r\n".as_slice().get(..7).unwrap(),
             b"GET http://a/ FOO\r\n\r\n",
             b"A B C D\r\n\r\n",
             b"\r\n\r\n",

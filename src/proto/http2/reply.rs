@@ -1,13 +1,17 @@
 //! Replies as heads (RFC 9113 §8.3.2): the fields are those of HTTP/1, without those of a connection.
 //! Never here: a field that tells of the protocol.
 
-use ::http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use ::http::{Response, StatusCode};
 
 use crate::proto::reply::{JSON, Reply};
 
-/// Fields of the usual answer: type, length, date, identity, tag, and one of its own.
-const FIELDS_USUAL: usize = 6;
+/// Fields of the usual answer: type, length, date, identity, tag, what caches may do, and one of its own.
+const FIELDS_USUAL: usize = 8;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The head of an answer, and about how many bytes it has.
 #[must_use]
@@ -26,6 +30,8 @@ pub fn head(reply: &Reply, date: &HeaderValue, request_id: &str) -> (Response<()
         } else if let Some(value) = value("content-type", content_type).filter(|_| !content_type.is_empty()) {
             fields.insert(CONTENT_TYPE, value);
         }
+        // What a browser is given is what it says that it is.
+        fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some(content) = content {
             fields.insert(CONTENT_LENGTH, content.bytes.len().into());
         }
@@ -34,17 +40,27 @@ pub fn head(reply: &Reply, date: &HeaderValue, request_id: &str) -> (Response<()
     if let Some(mut id) = value("x-request-id", request_id) {
         // Never the same twice: kept out of the table of known fields, where it would push out those that come again.
         id.set_sensitive(true);
-        fields.insert(HeaderName::from_static("x-request-id"), id);
+        fields.insert(REQUEST_ID, id);
     }
     for (name, text) in reply.fields() {
         let is_ours = matches!(name, "connection" | "content-length" | "content-type" | "date" | "transfer-encoding");
         debug_assert!(!is_ours, "{name} is written by the wire alone");
-        if let (Ok(name), Some(value), false) = (HeaderName::from_bytes(name.as_bytes()), value(name, text), is_ours) {
+        if let (Some(name), Some(value), false) = (field_name(name), value(name, text), is_ours) {
             fields.append(name, value);
         }
     }
     let bytes = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     (response, bytes)
+}
+
+/// Those of every answer are known without a look at their bytes.
+fn field_name(name: &str) -> Option<HeaderName> {
+    match name {
+        "etag" => Some(ETAG),
+        "cache-control" => Some(CACHE_CONTROL),
+        "vary" => Some(VARY),
+        _ => HeaderName::from_bytes(name.as_bytes()).ok(),
+    }
 }
 
 /// A value that no head can hold is a bug of ours and never leaves: the field is dropped.
@@ -76,21 +92,23 @@ mod tests {
 
     #[test]
     fn heads_say_what_http1_says() {
+        let nosniff = "x-content-type-options: nosniff";
         let json = "content-type: application/json; charset=utf-8, date: today";
         check(
             &Reply::json(Body::Static(b"{}")).with("x-a", "1").with("x-a", "2"),
-            &format!("200 content-length: 2, {json}, x-a: 1, x-a: 2, x-request-id: r-1"),
+            &format!("200 content-length: 2, {json}, x-a: 1, x-a: 2, {nosniff}, x-request-id: r-1"),
         );
         let rendered = Arc::new(Rendered::json(*b"{}"));
         let tag = rendered.etag.clone();
         check(
             &Reply::json(Body::Shared(rendered.clone())),
-            &format!("200 content-length: 2, {json}, etag: {tag}, x-request-id: r-1"),
+            &format!("200 content-length: 2, {json}, etag: {tag}, {nosniff}, x-request-id: r-1"),
         );
         check(&Reply::new(304, Body::Shared(rendered)), &format!("304 date: today, etag: {tag}, x-request-id: r-1"));
         let nothing = Reply::new(204, Body::Empty);
         check(&nothing, "204 date: today, x-request-id: r-1");
         let text = Body::Text { content_type: "text/plain".into(), bytes: Arc::from(*b"abc") };
-        check(&Reply::json(text), "200 content-length: 3, content-type: text/plain, date: today, x-request-id: r-1");
+        let typed = "content-length: 3, content-type: text/plain, date: today";
+        check(&Reply::json(text), &format!("200 {typed}, {nosniff}, x-request-id: r-1"));
     }
 }

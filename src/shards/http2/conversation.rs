@@ -7,12 +7,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use ::h2::Reason;
+use ::h2::{Reason, RecvStream};
+use ::http::Request;
 
 use crate::actions::desk::Desk;
 use crate::core::flood::Flood;
 use crate::core::ids::ShardId;
 use crate::core::ledger::CloseReason;
+use crate::core::pace::Demand;
 use crate::core::time::Tick;
 use crate::net::sockets::End;
 use crate::net::stream::{Received, RecvError, SendError};
@@ -21,9 +23,11 @@ use crate::proto::http2::order::Disorder;
 use crate::shards::answers::Peer;
 use crate::shards::course::{Ending, LAST_WAIT};
 
+use super::backlog::Backlog;
 use super::exchange::Exchange;
 use super::line::{Heard, Line, Offence};
 use super::places::Places;
+use super::stage::Respond;
 
 pub struct Conversation {
     transport: Transport,
@@ -39,9 +43,12 @@ pub struct Conversation {
     streams_seen: u64,
     /// What ends the connection once the frames before it are worked off.
     disorder: Option<Disorder>,
-    /// Since when bytes wait for the socket to take them.
-    blocked_since: Option<Tick>,
+    /// Bytes wait for the socket to take them.
+    backlog: Option<Backlog>,
 }
+
+/// A request, and where its answer goes.
+type Asking = (Request<RecvStream>, Respond);
 
 /// How far the conversation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +58,15 @@ enum State {
     Parting,
     /// The last words are on their way.
     Over(CloseReason),
+}
+
+/// Whether a look at the socket changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    Nothing,
+    Something,
+    /// What came before is not read yet.
+    NotAsked,
 }
 
 /// The turn cannot go on.
@@ -73,7 +89,7 @@ impl Conversation {
             amid_since: None,
             streams_seen: 0,
             disorder: None,
-            blocked_since: None,
+            backlog: None,
         }
     }
 
@@ -107,7 +123,7 @@ impl Conversation {
                 Ok(()) => {}
             }
             if let State::Over(reason) = self.state
-                && self.blocked_since.is_none()
+                && self.backlog.is_none()
             {
                 return Poll::Ready(Ending::Gently(reason));
             }
@@ -131,25 +147,46 @@ impl Conversation {
         if self.transport.timed_out() {
             self.look_at_deadlines(now)?;
         }
-        self.work(cx.waker());
-        while self.line.pipe.ends().is_drained() && !matches!(self.state, State::Over(_)) {
-            let received = match pin!(self.transport.recv()).poll(cx) {
-                Poll::Pending => break,
-                Poll::Ready(received) => received,
-            };
-            match received {
-                Ok(bytes) => self.take_received(bytes),
-                Err(RecvError::End(End::Closed)) => return Err(Stop::AtOnce(self.left())),
-                Err(RecvError::End(End::Broken)) => return Err(Stop::AtOnce(CloseReason::Reset)),
-                Err(RecvError::TimedOut) => {
-                    self.look_at_deadlines(now)?;
-                    self.set_deadline();
-                }
-                Err(RecvError::Interrupted) => {}
+        let mut has_worked = false;
+        loop {
+            // Bytes first, so that the usual turn works once.
+            let came = self.receive(cx, now)?;
+            if came == Came::Nothing && has_worked {
+                break;
             }
             self.work(cx.waker());
+            has_worked = true;
+            if came == Came::NotAsked && !self.takes_more() {
+                break;
+            }
         }
         self.send(cx)
+    }
+
+    /// Lays out what has come, once everything before it is read.
+    fn receive(&mut self, cx: &mut Context<'_>, now: Tick) -> Result<Came, Stop> {
+        if !self.takes_more() {
+            return Ok(Came::NotAsked);
+        }
+        let received = match pin!(self.transport.recv()).poll(cx) {
+            Poll::Pending => return Ok(Came::Nothing),
+            Poll::Ready(received) => received,
+        };
+        match received {
+            Ok(bytes) => self.take_received(bytes),
+            Err(RecvError::End(End::Closed)) => return Err(Stop::AtOnce(self.left())),
+            Err(RecvError::End(End::Broken)) => return Err(Stop::AtOnce(CloseReason::Reset)),
+            Err(RecvError::TimedOut) => {
+                self.look_at_deadlines(now)?;
+                self.set_deadline();
+            }
+            Err(RecvError::Interrupted) => {}
+        }
+        Ok(Came::Something)
+    }
+
+    fn takes_more(&self) -> bool {
+        self.line.pipe.ends().is_drained() && !matches!(self.state, State::Over(_))
     }
 
     fn take_received(&mut self, bytes: Received) {
@@ -174,6 +211,7 @@ impl Conversation {
             // What came before it is answered first.
             Err(Offence::Disorder(disorder)) => self.disorder = Some(disorder),
         }
+        self.line.blank.drain(..).for_each(|stream| self.exchange.ends_blank(stream));
         // A long upload is amid a frame whenever one looks; what counts is that frames come to their end.
         let goes_on = self.line.frames == frames;
         self.amid_since = self.line.is_amid().then_some(self.amid_since.filter(|_| goes_on).unwrap_or(now));
@@ -185,25 +223,20 @@ impl Conversation {
             self.line.part();
             self.enter(State::Parting);
         }
-        loop {
-            loop {
-                match self.line.hear() {
-                    Heard::Request(_, mut respond) if self.places.is_full() => {
-                        // As many requests are being worked on as may, be it that the client has taken some of them back.
-                        respond.send_reset(Reason::REFUSED_STREAM);
-                    }
-                    Heard::Request(request, respond) => {
-                        if let Some(stage) = self.exchange.begin(request, respond) {
-                            self.places.add(stage, &mut self.exchange, task);
-                        }
-                    }
-                    Heard::Nothing => break,
-                    Heard::End(result) => return self.end(result),
-                }
+        let mut asked = Vec::new();
+        let ended = loop {
+            let ended = self.hear_all(&mut asked);
+            let some = !asked.is_empty();
+            for (request, respond) in asked.drain(..) {
+                self.begin(request, respond, task);
             }
-            if self.exchange.gives_way || !self.places.go_on_ready(&mut self.exchange) {
-                break;
+            let goes_on = !self.exchange.gives_way && self.places.go_on_ready(&mut self.exchange);
+            if ended.is_some() || !(goes_on || some) {
+                break ended;
             }
+        };
+        if let Some(result) = ended {
+            return self.end(result);
         }
         if let Some(disorder) = self.disorder.take() {
             self.line.end_now(reason(disorder));
@@ -219,11 +252,37 @@ impl Conversation {
         self.give_drained_back();
     }
 
+    /// Takes every request that is here before any is answered: the library writes whenever it is asked to read, and this way it
+    /// writes all answers of a turn together.
+    fn hear_all(&mut self, asked: &mut Vec<Asking>) -> Option<Result<(), ::h2::Error>> {
+        loop {
+            match self.line.hear() {
+                Heard::Request(request, respond) => {
+                    asked.push((request, respond));
+                    if !self.line.has_heads() {
+                        return None;
+                    }
+                }
+                Heard::Nothing => return None,
+                Heard::End(result) => return Some(result),
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Request<RecvStream>, mut respond: Respond, task: &Waker) {
+        if self.places.is_full() {
+            // As many requests are being worked on as may, be it that the client has taken some of them back.
+            respond.send_reset(Reason::REFUSED_STREAM);
+        } else if let Some(stage) = self.exchange.begin(request, respond) {
+            self.places.add(stage, &mut self.exchange, task);
+        }
+    }
+
     /// One send for all that the turn has brought.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         let mut out = std::mem::take(&mut self.line.pipe.ends().outbound);
         if out.is_empty() && !self.transport.has_unsent() {
-            self.blocked_since = None;
+            self.backlog = None;
             self.line.pipe.ends().outbound = out;
             return Ok(());
         }
@@ -232,17 +291,19 @@ impl Conversation {
         let now = self.exchange.desk.tick();
         let blocked = taken < out.len() || self.transport.has_unsent();
         let was_full = std::mem::take(&mut self.line.pipe.ends().is_full);
-        if taken > 0 {
-            self.blocked_since = None;
-            out.drain(..taken);
-        }
+        out.drain(..taken);
         if out.is_empty() {
             self.exchange.desk.front.give_buf_back(out);
         } else {
             self.line.pipe.ends().outbound = out;
         }
         if blocked {
-            self.blocked_since.get_or_insert(now);
+            let demand = Demand::of_answers(&self.exchange.desk.common.service.config.server);
+            match &mut self.backlog {
+                None => self.backlog = Some(Backlog::begin(demand, now)),
+                Some(backlog) if taken > 0 => backlog.took(taken, demand, now),
+                Some(_) => {}
+            }
             match pin!(self.transport.writable()).poll(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => cx.waker().wake_by_ref(),
@@ -251,7 +312,7 @@ impl Conversation {
                 Poll::Ready(Err(SendError::TimedOut)) => {}
             }
         } else {
-            self.blocked_since = None;
+            self.backlog = None;
             if was_full {
                 // The library has more to say; the other connections go first.
                 cx.waker().wake_by_ref();
@@ -323,7 +384,7 @@ impl Conversation {
     /// When the connection as a whole has waited long enough, and for what.
     fn own_deadline(&self) -> Option<(Tick, Wait)> {
         let server = &self.exchange.desk.common.service.config.server;
-        let write = self.blocked_since.map(|since| (since.after(server.write_timeout), Wait::Write));
+        let write = self.backlog.map(|backlog| (backlog.due(), Wait::Write));
         let rest = self.amid_since.map(|since| (since.after(server.head_timeout), Wait::Rest));
         let idle_timeout = match self.state {
             State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
@@ -340,8 +401,7 @@ impl Conversation {
             self.since = self.exchange.desk.tick();
         }
         let own = self.own_deadline().map(|(at, _)| at);
-        let streams = self.places.deadline(self.exchange.desk.tick(), &mut self.exchange);
-        self.transport.set_deadline(own.into_iter().chain(streams).min());
+        self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
     }
 
     fn wants_to_move(&self) -> bool {
@@ -349,7 +409,7 @@ impl Conversation {
         self.state == State::Open
             && self.exchange.streak.moves(desk.shard)
             && self.places.is_empty()
-            && self.blocked_since.is_none()
+            && self.backlog.is_none()
             && !desk.front.draining.get()
             && self.line.rests()
     }

@@ -12,9 +12,10 @@ use ::http::request::Parts;
 use ::http::{Request, Response, StatusCode};
 
 use crate::actions::desk::Desk;
-use crate::core::bounds::HTTP2_BODIES_BYTES_MAX;
+use crate::core::bounds::HTTP2_STREAMS_CEILING;
 use crate::core::fault::{Backend, Fault};
-use crate::core::time::{Tick, UnixSeconds};
+use crate::core::pace::{Demand, Pace};
+use crate::core::time::UnixSeconds;
 use crate::proto::http1::{BodyMode, Limits};
 use crate::proto::http2::head::{FieldTable, Head, Refusal};
 use crate::proto::http2::payload::Payload;
@@ -29,11 +30,8 @@ use crate::shards::opening::{body_max, open, unread};
 use crate::shards::pipeline::serve;
 use crate::shards::room::Wait;
 
-use super::pace::{Paces, Way};
-use super::stage::{Asked, Broken, Gather, Last, Respond, Sending, Stage, Streaming, Waiting};
-
-/// Room made at once for a body that says how long it will be; more is made as it arrives.
-const BODY_BYTES_AT_ONCE: u64 = 16 * 1024;
+use super::bodies::{Bodies, Full};
+use super::stage::{Asked, Broken, Flow, Gather, Last, Respond, Sending, Stage, Streaming, Trailers, Waiting};
 
 pub struct Exchange {
     pub desk: Rc<Desk>,
@@ -42,11 +40,11 @@ pub struct Exchange {
     /// The `date` of answers, made once a second.
     date: (UnixSeconds, HeaderValue),
     pub streak: Streak,
-    pub paces: Paces,
     /// A stream could go on, but has had its share of this turn.
     pub gives_way: bool,
-    /// Bytes of bodies that are not whole yet.
-    gathered: usize,
+    bodies: Bodies,
+    /// Streams whose trailers have no field, the latest last, until their bodies are read.
+    blank: Vec<u32>,
     /// Requests answered, and answers given up, since the budget was told.
     pub served: u32,
     pub stalled: u32,
@@ -57,8 +55,27 @@ impl Exchange {
         let server = &desk.common.service.config.server;
         let limits = Limits::of(server);
         let date = (UnixSeconds(0), HeaderValue::from_static(""));
-        let (paces, streak) = (Paces::new(server), Streak::default());
-        Self { desk, peer, limits, date, streak, paces, gives_way: false, gathered: 0, served: 0, stalled: 0 }
+        Self {
+            desk,
+            peer,
+            limits,
+            date,
+            streak: Streak::default(),
+            gives_way: false,
+            bodies: Bodies::default(),
+            blank: Vec::new(),
+            served: 0,
+            stalled: 0,
+        }
+    }
+
+    /// The body of a stream ends with trailers in which there is nothing.
+    pub fn ends_blank(&mut self, stream: u32) {
+        if self.blank.len() == HTTP2_STREAMS_CEILING {
+            // Of a body that nobody reads: there are not so many that somebody does.
+            self.blank.remove(0);
+        }
+        self.blank.push(stream);
     }
 
     /// A new request. `None`: it is done with.
@@ -80,19 +97,14 @@ impl Exchange {
                     Poll::Ready(result) => Step::of(self.finished(*waiting, result)),
                 },
                 Stage::Payload(mut sending) => {
-                    let before = sending.booking.bytes_out();
-                    let polled = sending.poll(cx, self.write_deadline(), Last::Ends);
-                    self.paces.moved(Way::Answer, sending.booking.bytes_out() - before);
-                    match polled {
+                    match sending.poll(cx, self.of_answers(), self.desk.tick(), Last::Ends) {
                         Poll::Pending => Step::Waits(Stage::Payload(sending)),
                         Poll::Ready(_) => Step::Done,
                     }
                 }
                 Stage::Pieces(mut streaming) => {
-                    let before = streaming.sending.booking.bytes_out();
                     let polled = streaming.poll(&self.desk, cx);
                     self.gives_way |= streaming.gives_way;
-                    self.paces.moved(Way::Answer, streaming.sending.booking.bytes_out() - before);
                     match polled {
                         Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
                         Poll::Ready(()) => Step::Done,
@@ -112,8 +124,7 @@ impl Exchange {
         match stage {
             Stage::Body(gather) => {
                 let Gather { parts, respond, content, .. } = *gather;
-                self.gathered -= content.len();
-                self.refuse(&parts, respond, content.len(), Fault::BodyTimeout.into())
+                self.refuse(&parts, respond, content.bytes.len(), Fault::BodyTimeout.into())
             }
             Stage::Action(mut waiting) => {
                 // A last look: it may have its answer, and knows what it waits for by now.
@@ -145,58 +156,50 @@ impl Exchange {
         let mut table = FieldTable::new();
         let opened = Head::read(&parts, &mut table, &self.limits).and_then(|head| {
             let bytes_max = body_max(&self.desk, self.peer.door, head.method, &head.path)?;
-            match head.content_length {
-                Some(length) if length > bytes_max as u64 => Err(Fault::BodyTooLarge { bytes_max }.into()),
-                length => Ok((bytes_max, length.unwrap_or(0), head.expects_continue)),
-            }
+            let content = self.bodies.begin(head.content_length.unwrap_or(0), bytes_max);
+            Ok((content.map_err(|full| too_much(full, bytes_max))?, head.expects_continue))
         });
-        let (bytes_max, length, expects_continue) = match opened {
+        let (content, expects_continue) = match opened {
             Ok(opened) => opened,
             Err(refusal) => return self.refuse(&parts, respond, 0, refusal),
         };
-        let content = Vec::with_capacity(length.min(BODY_BYTES_AT_ONCE) as usize);
-        let deadline = self.body_deadline();
+        let (demand, now) = (self.of_bodies(), self.desk.tick());
+        let pace = Pace::begin(demand, 0, now);
         if expects_continue {
             let mut interim = Response::new(());
             *interim.status_mut() = StatusCode::CONTINUE;
             // A stream that is gone waits for nothing.
             let _ = respond.send_informational(interim);
         }
-        Some(Stage::Body(Box::new(Gather { parts, body, respond, content, bytes_max, deadline })))
+        Some(Stage::Body(Box::new(Gather { parts, body, respond, content, pace, deadline: pace.due(demand, 0, now) })))
     }
 
     fn read_on(&mut self, mut gather: Box<Gather>, cx: &mut Context<'_>) -> Step {
-        // One body alone may always be as long as its route says.
-        let room = gather.bytes_max.max(HTTP2_BODIES_BYTES_MAX).saturating_sub(self.gathered);
-        let before = gather.content.len();
-        let polled = gather.poll(cx, self.body_deadline(), room);
-        let came = gather.content.len() - before;
-        self.paces.moved(Way::Body, came);
-        self.gathered += came;
-        if polled.is_ready() {
-            self.gathered -= gather.content.len();
-        }
-        match polled {
+        match gather.poll(cx, self.of_bodies(), self.desk.tick()) {
             Poll::Pending => Step::Waits(Stage::Body(gather)),
-            Poll::Ready(Ok(())) => {
-                let Gather { parts, mut content, respond, .. } = *gather;
-                Step::of(self.serve(&parts, &mut content, respond))
-            }
-            Poll::Ready(Err(Broken::Gone)) => Step::Done,
-            Poll::Ready(Err(Broken::TooLarge)) => {
-                let Gather { parts, respond, content, bytes_max, .. } = *gather;
-                Step::of(self.refuse(&parts, respond, content.len(), Fault::BodyTooLarge { bytes_max }.into()))
-            }
-            Poll::Ready(Err(Broken::Crowded)) => {
-                let Gather { parts, respond, content, .. } = *gather;
-                Step::of(self.refuse(&parts, respond, content.len(), Fault::Overloaded.into()))
-            }
-            Poll::Ready(Err(Broken::Malformed)) => {
+            Poll::Ready(Ok(trailers)) if trailers == Trailers::Emptied && !self.was_blank(&gather) => {
                 let Gather { parts, respond, content, .. } = *gather;
                 let refusal = Refusal::Reset(Fault::Malformed("pseudo-field in trailers"));
-                Step::of(self.refuse(&parts, respond, content.len(), refusal))
+                Step::of(self.refuse(&parts, respond, content.bytes.len(), refusal))
+            }
+            Poll::Ready(Ok(_)) => {
+                let Gather { parts, mut content, respond, .. } = *gather;
+                Step::of(self.serve(&parts, &mut content.bytes, respond))
+            }
+            Poll::Ready(Err(Broken::Gone)) => Step::Done,
+            Poll::Ready(Err(Broken::Full(full))) => {
+                let Gather { parts, respond, content, .. } = *gather;
+                let refusal = too_much(full, content.bytes_max);
+                Step::of(self.refuse(&parts, respond, content.bytes.len(), refusal))
             }
         }
+    }
+
+    /// Whether the trailers of this body had no field when they came.
+    fn was_blank(&mut self, gather: &Gather) -> bool {
+        let stream = gather.body.stream_id().as_u32();
+        let at = self.blank.iter().position(|blank| *blank == stream);
+        at.map(|at| self.blank.remove(at)).is_some()
     }
 
     /// A whole request.
@@ -233,7 +236,9 @@ impl Exchange {
             Refusal::Reset(fault) => {
                 let verdict = fault.verdict();
                 booking.answered(Entry { status: verdict.status, fault_code: Some(verdict.code), bytes_out: 0 });
-                respond.send_reset(Reason::PROTOCOL_ERROR);
+                // RFC 9113 §8.7: what is refused was not worked on, and clients try it again by themselves.
+                let reason = if fault == Fault::Overloaded { Reason::REFUSED_STREAM } else { Reason::PROTOCOL_ERROR };
+                respond.send_reset(reason);
                 None
             }
         }
@@ -261,7 +266,9 @@ impl Exchange {
         let stream = respond.send_response(head, left.is_empty() && chunks.is_none()).ok()?;
         self.served += 1;
         booking.answered(Entry { status, fault_code, bytes_out });
-        let sending = Sending { booking, stream, left, deadline: self.write_deadline() };
+        let (demand, now) = (self.of_answers(), self.desk.tick());
+        let sending =
+            Sending { booking, stream, left, flow: Flow::begin(demand, now), deadline: now.after(demand.grace) };
         match chunks {
             Some(chunks) => Some(Stage::Pieces(Box::new(Streaming::new(sending, chunks)))),
             None if sending.left.is_empty() => None,
@@ -278,12 +285,20 @@ impl Exchange {
         &self.date.1
     }
 
-    fn body_deadline(&self) -> Tick {
-        self.desk.tick().after(self.desk.common.service.config.server.body_timeout)
+    fn of_bodies(&self) -> Demand {
+        Demand::of_bodies(&self.desk.common.service.config.server)
     }
 
-    fn write_deadline(&self) -> Tick {
-        self.desk.tick().after(self.desk.common.service.config.server.write_timeout)
+    fn of_answers(&self) -> Demand {
+        Demand::of_answers(&self.desk.common.service.config.server)
+    }
+}
+
+/// What a client is told whose body has no room.
+const fn too_much(full: Full, bytes_max: usize) -> Refusal {
+    match full {
+        Full::Body => Refusal::Answer(Fault::BodyTooLarge { bytes_max }),
+        Full::Connection => Refusal::Reset(Fault::Overloaded),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::core::time::Tick;
 use crate::proto::http2::PREFACE;
 use crate::proto::http2::block::blames_a_field;
 use crate::proto::http2::budget::Budget;
-use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, kind};
+use crate::proto::http2::meter::{HEAD_BYTES, Meter, Passing, Seen, flag, kind};
 use crate::proto::http2::order::{Disorder, Order};
 use crate::proto::http2::payload::Payload;
 
@@ -47,15 +47,19 @@ pub struct Line {
     to_client: Meter,
     /// Bytes at the front of what is to be sent that have been counted.
     counted: usize,
+    /// Streams whose body ended, in what was fed last, with trailers without a field.
+    pub blank: Vec<u32>,
     order: Order,
     budget: Budget,
     /// Frames of the client, and streams begun, so far.
     pub frames: u64,
+    /// Header blocks that have come whole since the library last had nothing to say.
+    heads: u32,
     pub streams: u64,
+    /// We want the client to begin no more.
+    parts: bool,
     /// The client has said that it begins no more.
     pub client_leaves: bool,
-    /// We have, or will as soon as the client has begun.
-    parts: bool,
 }
 
 enum Library {
@@ -92,12 +96,14 @@ impl Line {
             first_frame: None,
             to_client: Meter::after(0),
             counted: 0,
+            blank: Vec::new(),
             order: Order::default(),
             budget: Budget::new(),
             frames: 0,
+            heads: 0,
             streams: 0,
-            client_leaves: false,
             parts: false,
+            client_leaves: false,
         }
     }
 
@@ -108,15 +114,19 @@ impl Line {
     pub fn feed(&mut self, mut bytes: Vec<u8>, now: Tick) -> Result<(), Offence> {
         let mut judged = Ok(());
         self.first_frame = self.from_client.bytes_to_next();
-        let Self { order, budget, frames, client_leaves: leaves, .. } = self;
+        let Self { order, budget, frames, heads, client_leaves: leaves, blank, .. } = self;
         let mut withheld = Vec::new();
+        blank.clear();
         let broken_off = self.from_client.pass(&bytes, |passing, began| {
             judged = order.follow(passing).map_err(Offence::Disorder).and_then(|()| match passing {
                 Passing::Frame(frame) => {
                     let whole = began.map(|at| at..at + HEAD_BYTES + frame.bytes as usize);
                     withheld.extend(whole.filter(|_| is_withheld(&frame)));
+                    blank.extend(is_blank(&frame).then_some(frame.stream));
                     *leaves |= frame.kind == kind::GOAWAY;
                     *frames += 1;
+                    let ends_block = frame.flags & flag::END_HEADERS != 0;
+                    *heads += u32::from(ends_block && matches!(frame.kind, kind::HEADERS | kind::CONTINUATION));
                     budget.received(frame, now).map_err(Offence::Flood)
                 }
                 Passing::Setting { .. } => Ok(()),
@@ -189,9 +199,13 @@ impl Line {
         }
         let Library::Speaks(connection) = &mut self.library else { return Heard::Nothing };
         match connection.poll_accept(&mut cx) {
-            Poll::Pending => Heard::Nothing,
+            Poll::Pending => {
+                self.heads = 0;
+                Heard::Nothing
+            }
             Poll::Ready(Some(Ok((request, respond)))) => {
                 self.streams += 1;
+                self.heads = self.heads.saturating_sub(1);
                 Heard::Request(request, respond)
             }
             Poll::Ready(Some(Err(error))) => self.end(Err(error)),
@@ -199,7 +213,8 @@ impl Line {
         }
     }
 
-    /// Tells the client to come no more (RFC 9113 §6.8): no stream is given up.
+    /// Tells the client to come no more (RFC 9113 §6.8): no stream is given up. Who has not finished its preface is told behind
+    /// it.
     pub fn part(&mut self) {
         self.parts = true;
         if let Library::Speaks(connection) = &mut self.library {
@@ -219,6 +234,11 @@ impl Line {
             while !matches!(self.hear(), Heard::End(_) | Heard::Nothing) {}
         }
         self.library = Library::Over;
+    }
+
+    /// Whether the library has likely more requests to hand out: trailers have a header block as well.
+    pub const fn has_heads(&self) -> bool {
+        self.heads > 0
     }
 
     /// Whether no stream is open, as far as the client knows.
@@ -270,6 +290,11 @@ const fn is_withheld(frame: &Seen) -> bool {
         kind::GOAWAY => true,
         _ => false,
     }
+}
+
+/// Whether a frame is a whole header block with nothing in it: the library lets it pass as trailers alone.
+const fn is_blank(frame: &Seen) -> bool {
+    frame.kind == kind::HEADERS && frame.flags == flag::END_STREAM | flag::END_HEADERS && frame.bytes == 0
 }
 
 /// Puts another reason into the GOAWAY that was written last.

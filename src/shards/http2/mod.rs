@@ -2,10 +2,11 @@
 //! way that those of HTTP/1 go.
 //! Never here: a route's meaning, a second pipeline, the library's defaults.
 
+mod backlog;
+mod bodies;
 mod conversation;
 mod exchange;
 mod line;
-mod pace;
 mod pipe;
 mod places;
 mod ready;

@@ -75,8 +75,7 @@ impl Places {
     /// Ends the waits whose deadline has passed.
     pub fn expire(&mut self, now: Tick, exchange: &mut Exchange) {
         for place in 0..self.places.len() {
-            let is_due = |stage: &mut Stage| exchange.paces.deadline(stage, now) <= now;
-            let due = self.places.get_mut(place).and_then(|slot| slot.take_if(is_due));
+            let due = self.places.get_mut(place).and_then(|slot| slot.take_if(|stage| stage.deadline() <= now));
             match due.map(|stage| exchange.expire(stage)) {
                 None => {}
                 Some(None) => self.taken -= 1,
@@ -85,11 +84,12 @@ impl Places {
         }
     }
 
-    /// The first deadline of all. To be asked before every rest: paces count from when a wait was first seen.
-    pub fn deadline(&self, now: Tick, exchange: &mut Exchange) -> Option<Tick> {
-        let stages = || self.places.iter().flatten();
-        exchange.paces.follow(stages(), now);
-        stages().map(|stage| exchange.paces.deadline(stage, now)).min()
+    /// The first deadline of all.
+    pub fn deadline(&self) -> Option<Tick> {
+        if self.is_empty() {
+            return None;
+        }
+        self.places.iter().flatten().map(Stage::deadline).min()
     }
 
     /// `place` is empty, and counted as taken.

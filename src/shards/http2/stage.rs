@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 
 use crate::actions::desk::Desk;
 use crate::core::fault::Fault;
+use crate::core::pace::{Demand, Pace};
 use crate::core::time::Tick;
 use crate::proto::http1::BodyMode;
 use crate::proto::http2::payload::Payload;
@@ -18,7 +19,7 @@ use crate::shards::booking::Booking;
 use crate::shards::guard::guard;
 use crate::shards::room::Wait;
 
-use super::pace::Way;
+use super::bodies::{Content, Full};
 
 /// The answering side of a stream, before it is answered.
 pub type Respond = SendResponse<Payload>;
@@ -36,8 +37,8 @@ pub struct Gather {
     pub parts: Parts,
     pub body: RecvStream,
     pub respond: Respond,
-    pub content: Vec<u8>,
-    pub bytes_max: usize,
+    pub content: Content,
+    pub pace: Pace,
     pub deadline: Tick,
 }
 
@@ -61,7 +62,15 @@ pub struct Sending {
     pub booking: Booking,
     pub stream: SendStream<Payload>,
     pub left: Payload,
+    pub flow: Flow,
     pub deadline: Tick,
+}
+
+/// How fast a client takes what it has asked for.
+#[derive(Clone, Copy)]
+pub struct Flow {
+    pace: Pace,
+    taken: usize,
 }
 
 /// An answer that comes in pieces.
@@ -78,10 +87,16 @@ pub struct Streaming {
 pub enum Broken {
     /// The client has given up, or its frames were not what they said.
     Gone,
-    TooLarge,
-    /// The connection keeps too much of others.
-    Crowded,
-    Malformed,
+    Full(Full),
+}
+
+/// What came behind a body. Trailers are dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trailers {
+    Lawful,
+    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
+    /// are all there is, nothing is left.
+    Emptied,
 }
 
 impl Stage {
@@ -93,34 +108,21 @@ impl Stage {
             Self::Pieces(streaming) => streaming.sending.deadline,
         }
     }
-
-    /// What it waits for the client to move, if it waits for the client.
-    pub fn way(&self) -> Option<Way> {
-        match self {
-            Self::Body(_) => Some(Way::Body),
-            Self::Action(_) => None,
-            Self::Payload(_) => Some(Way::Answer),
-            Self::Pieces(streaming) => (!streaming.sending.left.is_empty()).then_some(Way::Answer),
-        }
-    }
 }
 
 impl Gather {
-    /// Takes what has come of the body, at most `room`, and gives the window back for it. Trailers are dropped.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick, mut room: usize) -> Poll<Result<(), Broken>> {
+    /// Takes what has come of the body, and gives the window back for it.
+    pub fn poll(&mut self, cx: &mut Context<'_>, demand: Demand, now: Tick) -> Poll<Result<Trailers, Broken>> {
         loop {
             let Poll::Ready(data) = self.body.poll_data(cx) else { return Poll::Pending };
             match data {
                 None => return self.poll_trailers(cx),
                 Some(Err(_)) => return Poll::Ready(Err(Broken::Gone)),
-                Some(Ok(data)) if self.content.len() + data.len() > self.bytes_max => {
-                    return Poll::Ready(Err(Broken::TooLarge));
-                }
                 Some(Ok(data)) => {
-                    let Some(left) = room.checked_sub(data.len()) else { return Poll::Ready(Err(Broken::Crowded)) };
-                    room = left;
-                    self.content.extend_from_slice(&data);
-                    self.deadline = deadline;
+                    if let Err(full) = self.content.extend(&data) {
+                        return Poll::Ready(Err(Broken::Full(full)));
+                    }
+                    self.deadline = self.pace.due(demand, self.content.bytes.len(), now);
                     // An error means that the stream has ended, which the next look at it says.
                     let _ = self.body.flow_control().release_capacity(data.len());
                 }
@@ -128,13 +130,11 @@ impl Gather {
         }
     }
 
-    /// The library takes pseudo-fields in trailers and keeps them to itself. RFC 9113 §8.1: they must not be there; where they
-    /// are all there is, nothing is left.
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Trailers, Broken>> {
         match self.body.poll_trailers(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Err(Broken::Malformed)),
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Ok(Some(trailers))) if trailers.is_empty() => Poll::Ready(Ok(Trailers::Emptied)),
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(Trailers::Lawful)),
             Poll::Ready(Err(_)) => Poll::Ready(Err(Broken::Gone)),
         }
     }
@@ -146,9 +146,21 @@ impl Waiting {
     }
 }
 
+impl Flow {
+    pub fn begin(demand: Demand, now: Tick) -> Self {
+        Self { pace: Pace::begin(demand, 0, now), taken: 0 }
+    }
+
+    /// The client had room for so many more. Until when it must have room again.
+    fn took(&mut self, bytes: usize, demand: Demand, now: Tick) -> Tick {
+        self.taken = self.taken.saturating_add(bytes);
+        self.pace.due(demand, self.taken, now)
+    }
+}
+
 impl Sending {
     /// Sends as much as the client's windows allow. Ready when all is handed over, or nobody wants it any more.
-    pub fn poll(&mut self, cx: &mut Context<'_>, deadline: Tick, last: Last) -> Poll<Result<(), Broken>> {
+    pub fn poll(&mut self, cx: &mut Context<'_>, demand: Demand, now: Tick, last: Last) -> Poll<Result<(), Broken>> {
         while !self.left.is_empty() {
             self.stream.reserve_capacity(self.left.len());
             let room = match self.stream.capacity() {
@@ -162,7 +174,7 @@ impl Sending {
             let part = self.left.split_to(room);
             let ends = last == Last::Ends && self.left.is_empty();
             self.booking.wrote(part.len());
-            self.deadline = deadline;
+            self.deadline = self.flow.took(part.len(), demand, now);
             if self.stream.send_data(part, ends).is_err() {
                 return Poll::Ready(Err(Broken::Gone));
             }
@@ -192,14 +204,15 @@ impl Streaming {
     /// are always open, would be the only one served.
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<()> {
         let server = &desk.common.service.config.server;
+        let (demand, now) = (Demand::of_answers(server), desk.tick());
         self.gives_way = false;
         loop {
-            match self.sending.poll(cx, desk.tick().after(server.write_timeout), Last::Follows) {
+            match self.sending.poll(cx, demand, now, Last::Follows) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(())) => {}
             }
-            self.sending.deadline = desk.tick().after(server.request_timeout);
+            self.sending.deadline = now.after(server.request_timeout);
             let turn = desk.turn();
             self.gives_way = self.made_in == Some(turn);
             if self.gives_way {
@@ -216,6 +229,9 @@ impl Streaming {
                 Some(Ok(piece)) => {
                     self.made_in = Some(turn);
                     self.sending.left = Payload::piece(piece);
+                    // The client had nothing to take before.
+                    self.sending.flow = Flow::begin(demand, now);
+                    self.sending.deadline = now.after(server.write_timeout);
                 }
                 Some(Err(fault)) => {
                     self.broke(&fault);

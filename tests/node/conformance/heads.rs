@@ -404,7 +404,6 @@ fn fields() {
         "X\0: y",
         "X\x7f: y",
         "Xé: y",
-        "X: é",
         "Cookie: a=\0b",
         "Cookie: a=\x01",
     ] {
@@ -416,7 +415,6 @@ fn fields() {
     stand.refused(400, "GET /ping HTTP/1.1\r\n Host: test\r\n\r\n");
     stand.refused(400, "GET /ping HTTP/1.1\r\n \r\nHost: test\r\n\r\n");
     stand.refused(400, "GET /ping HTTP/1.1\r\n\tX: y\r\nHost: test\r\n\r\n");
-    stand.refused(400, b"GET /ping HTTP/1.1\r\nHost: test\r\nX: \xff\r\n\r\n");
     stand.refused(400, b"GET /ping HTTP/1.1\r\nHost: test\r\nX-T\xc3\xabst: y\r\n\r\n");
     for field in [
         "X:",
@@ -429,6 +427,8 @@ fn fields() {
         "X: \"a\"",
         "x!#$%&'*+-.^_`|~09: y",
         "X: a\tb",
+        "X: é",
+        "User-Agent: \u{5c0f}\u{7c73} 15",
         "X: y\r\nX: z",
         "Cookie:",
         "Cookie: ===;;;",

@@ -194,7 +194,7 @@ fn relate(section: &Section<'_>, server: &Server) {
         Relation {
             holds: server.in_flight_max <= server.connections_max,
             need: "must be at most",
-            cure: "a connection has one request in flight",
+            cure: "most clients wait for one answer at a time; raise that, or lower this",
         },
     );
     section.relate(

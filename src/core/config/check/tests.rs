@@ -469,7 +469,8 @@ fn knobs_that_depend_on_each_other() {
     check("[server]\nconnections_max = 9\nin_flight_max = 9", &[]);
     check(
         "[server]\nconnections_max = 9\nin_flight_max = 10",
-        &["server.in_flight_max = 10: must be at most server.connections_max; a connection has one request in flight"],
+        &["server.in_flight_max = 10: must be at most server.connections_max; \
+         most clients wait for one answer at a time; raise that, or lower this"],
     );
     check(
         "[server]\nrequest_timeout = \"1s\"",
@@ -977,8 +978,6 @@ fn never_panics(text: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
-
     #[test]
     fn random_text_never_panics(text in "(\\[{0,2}[a-z.]{0,9}\\]{0,2}|[a-z_]{1,9} = [0-9\"\\[{}',:$.a-z\\]]{0,12}|.{0,20}|\n){0,12}") {
         never_panics(&text);
