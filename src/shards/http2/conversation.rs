@@ -282,7 +282,7 @@ impl Conversation {
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         let mut out = std::mem::take(&mut self.line.pipe.ends().outbound);
         if out.is_empty() && !self.transport.has_unsent() {
-            self.backlog = None;
+            self.unblock();
             self.line.pipe.ends().outbound = out;
             return Ok(());
         }
@@ -312,13 +312,20 @@ impl Conversation {
                 Poll::Ready(Err(SendError::TimedOut)) => {}
             }
         } else {
-            self.backlog = None;
+            self.unblock();
             if was_full {
                 // The library has more to say; the other connections go first.
                 cx.waker().wake_by_ref();
             }
         }
         Ok(())
+    }
+
+    /// Everything has left; rest begins now.
+    fn unblock(&mut self) {
+        if self.backlog.take().is_some() {
+            self.since = self.exchange.desk.tick();
+        }
     }
 
     /// Ends a connection that costs more than it brings.
@@ -390,12 +397,17 @@ impl Conversation {
             State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
             State::Open | State::Over(_) | State::Parting => server.idle_timeout.min(LAST_WAIT),
         };
-        let idle = self.places.is_empty().then(|| (self.since.after(idle_timeout), Wait::Idle));
+        let idle = self.is_idle().then(|| (self.since.after(idle_timeout), Wait::Idle));
         [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
+    /// Whether no stream is worked on, and no answer waits for the socket.
+    const fn is_idle(&self) -> bool {
+        self.places.is_empty() && self.backlog.is_none()
+    }
+
     fn set_deadline(&mut self) {
-        if self.streams_seen != self.line.streams || !self.places.is_empty() {
+        if self.streams_seen != self.line.streams || !self.is_idle() {
             // A stream has begun, ended or goes on; rest begins after the last one.
             self.streams_seen = self.line.streams;
             self.since = self.exchange.desk.tick();
