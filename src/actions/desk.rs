@@ -29,6 +29,7 @@ use crate::core::limit::{IpTable, OpenIdTable, Seats};
 use crate::core::login_codes::{CodeHasher, LoginCodes, LoginOutcome};
 use crate::core::mask::OpenIdMask;
 use crate::core::owner::OwnerMap;
+use crate::core::per_turn::PerTurn;
 use crate::core::session::Sessions;
 use crate::core::time::{Tick, UnixSeconds};
 use crate::core::token::keys::KeyRing;
@@ -95,8 +96,10 @@ pub struct Front {
     pub draining: Cell<bool>,
     /// TLS handshakes in flight.
     pub handshakes: Cell<usize>,
-    /// The last turn in which some were begun, and how many.
-    pub handshakes_begun: Cell<(u64, u32)>,
+    /// Receives of handshakes that were worked on.
+    pub handshake_steps: PerTurn,
+    /// Bytes of bodies that were compressed to be kept.
+    pub variant_bytes: PerTurn,
     /// Number of the next request id.
     pub next_request: Cell<u64>,
     pub date: Cell<DateText>,
@@ -154,6 +157,12 @@ impl Desk {
     #[must_use]
     pub fn tick(&self) -> Tick {
         self.driver.clock().now().tick
+    }
+
+    /// The number of this turn.
+    #[must_use]
+    pub fn turn(&self) -> u64 {
+        self.ledger.turns.turns.get()
     }
 
     #[must_use]

@@ -209,9 +209,9 @@ pub const TLS_UNSENT_BYTES_MAX: usize = 2 * TLS_SEAL_BYTES_MAX;
 /// Received bytes kept until a record or a message of the handshake is whole. RFC 8446 §5.1: a record has 16 KiB and a
 /// little; rustls takes messages of at most 64 KiB.
 pub const TLS_PARTIAL_BYTES_MAX: usize = 96 * 1024;
-/// Handshakes begun on one shard within one turn: their signatures take 0.1 ms each (P-256; RSA 1 ms), in which nobody else
-/// on the shard is served.
-pub const TLS_HANDSHAKES_PER_TURN: u32 = 16;
+/// Receives of handshakes worked on by one shard within one turn: each may be the one that makes a signature, 0.1 ms (P-256;
+/// RSA 1 ms) in which nobody else on the shard is served.
+pub const TLS_HANDSHAKE_STEPS_PER_TURN: usize = 16;
 /// How long a ticket resumes a session. Half a day: a phone comes back in the evening.
 pub const TLS_TICKET_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// Keys for tickets in one file: the one that seals and those before it.
@@ -221,6 +221,9 @@ pub const TLS_TICKET_BYTES_MAX: usize = 4 * 1024;
 /// Longest body that is compressed in one go; a longer one goes in pieces of this size, between which others are served.
 /// At the slowest level, br 5, it takes 0.9 ms of the shard; docs/perf.md.
 pub const COMPRESS_AT_ONCE_BYTES_MAX: usize = 48 * 1024;
+/// Bodies compressed to be kept within one turn of a shard, some 4 ms: beyond it an answer leaves as it is, and the next one
+/// that asks for it makes the variant. After a purge of the cache everything would have to be made at once.
+pub const COMPRESS_KEPT_BYTES_PER_TURN: usize = 4 * COMPRESS_AT_ONCE_BYTES_MAX;
 /// What compressing must save, or the answer stays as it is: the fields that tell of a coding take about as much.
 pub const COMPRESS_GAIN_BYTES_MIN: usize = 64;
 /// Answers compressed in pieces at a time, per shard; one more goes uncompressed. Each holds tables: gzip 0.3, zstd 1.2, br 1.5 MiB.

@@ -21,6 +21,7 @@ pub mod method;
 pub mod network;
 pub mod owner;
 pub mod pace;
+pub mod per_turn;
 pub mod routes;
 pub mod session;
 pub mod time;

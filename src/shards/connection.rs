@@ -8,7 +8,6 @@ use std::task::Poll;
 use futures_util::StreamExt;
 
 use crate::actions::desk::Desk;
-use crate::actions::{Outcome, Pending};
 use crate::core::fault::{Backend, Fault};
 use crate::core::ids::RequestId;
 use crate::core::ledger::CloseReason;
@@ -22,12 +21,12 @@ use crate::proto::http2::is_preface;
 use crate::proto::reply::{Chunks, Reply};
 
 use super::answers::{After, Answers, Follows, Peer};
-use super::course::{Ending, LAST_WAIT, Origin};
+use super::course::{Ending, Origin, first_wait};
 use super::guard::guard;
 use super::migrate::Streak;
 use super::opening::{body_max, open, unread};
 use super::pipeline::serve;
-use super::room::Room;
+use super::room::Wait;
 
 /// Answers on one connection while the shard drains, so that a client who never pauses does not hold it up: about as many as
 /// requests fit Linux' largest default receive buffer, 6 MiB.
@@ -55,18 +54,11 @@ pub struct Conversation {
 enum Step {
     Read(Awaiting),
     GoOn,
-    Wait(Waiting),
+    Wait(Wait),
     Stream(Box<Streaming>),
     Close(CloseReason),
     /// What the client began with is the preface of HTTP/2.
     Switch,
-}
-
-/// A request that waits for a backend or another shard.
-struct Waiting {
-    backend: Backend,
-    pending: Pending,
-    room: Room,
 }
 
 /// An answer that is sent in pieces.
@@ -79,11 +71,7 @@ struct Streaming {
 impl Conversation {
     pub fn new(transport: Transport, desk: Rc<Desk>, peer: Peer, origin: Origin) -> Self {
         let server = &desk.common.service.config.server;
-        let limits = Limits {
-            head_bytes_max: server.head_bytes_max,
-            target_bytes_max: server.target_bytes_max,
-            headers_max: server.headers_max,
-        };
+        let limits = Limits::of(server);
         let answers = Answers::new(desk.clone(), peer);
         let awaiting = Awaiting::Request;
         let machine = Machine::new(limits);
@@ -130,7 +118,13 @@ impl Conversation {
                 Err(RecvError::End(End::Broken)) => return Ending::AtOnce(CloseReason::Reset),
                 Err(RecvError::TimedOut) => return Box::pin(self.silence()).await,
                 Err(RecvError::Interrupted) if self.rests() => return Ending::Gently(CloseReason::Draining),
-                Err(RecvError::Interrupted) => continue,
+                Err(RecvError::Interrupted) => {
+                    // What is here may be a part of something that never comes, such as a record of TLS.
+                    if self.awaiting == Awaiting::Request {
+                        self.set_read_deadline();
+                    }
+                    continue;
+                }
             };
             match self.work_off(input).await {
                 Ok(None) => {}
@@ -208,16 +202,10 @@ impl Conversation {
                 let tag = self.answers.begin(open, wire);
                 let outcome = guard(desk, id, || serve(desk, from, request, tag));
                 self.streak.saw(tag.user);
-                let result = match outcome {
-                    Ok(Outcome::Later(backend, pending)) => match Room::take(desk) {
-                        Some(room) => return (consumed, Step::Wait(Waiting { backend, pending, room })),
-                        // One too many is refused before its work has begun.
-                        None => Err(Fault::Overloaded),
-                    },
-                    Ok(Outcome::Now(reply)) => Ok(reply),
-                    Err(fault) => Err(fault),
-                };
-                self.answered(result)
+                match Wait::begin(desk, outcome) {
+                    Ok(wait) => Step::Wait(wait),
+                    Err(result) => self.answered(result),
+                }
             }
             Event::Fault { fault, wire } => {
                 if self.is_http2(bytes) {
@@ -242,7 +230,7 @@ impl Conversation {
     async fn wait(&mut self, step: Step) -> Result<Option<CloseReason>, SendError> {
         self.flush().await?;
         let next = match step {
-            Step::Wait(waiting) => self.finish(waiting).await,
+            Step::Wait(wait) => self.finish(wait).await,
             other => other,
         };
         match next {
@@ -258,29 +246,19 @@ impl Conversation {
         }
     }
 
-    async fn finish(&mut self, waiting: Waiting) -> Step {
-        let Waiting { backend, mut pending, room } = waiting;
+    async fn finish(&mut self, mut wait: Wait) -> Step {
         let id = self.answers.begun().id;
         let config = &self.desk.common.service.config.server;
         let deadline = self.desk.tick().after(config.request_timeout);
         self.transport.set_deadline(Some(deadline));
-        let waits_on = &self.desk.front.waits_on;
-        let result = poll_fn(|cx| {
-            waits_on.set(backend);
-            match guard(&self.desk, id, || Ok(pending.as_mut().poll(cx))) {
-                Ok(Poll::Ready(result)) => Poll::Ready(result),
-                Err(panicked) => Poll::Ready(Err(panicked)),
-                Ok(Poll::Pending) if self.transport.timed_out() && self.desk.tick() >= deadline => {
-                    Poll::Ready(Err(Fault::Timeout(waits_on.get())))
-                }
-                Ok(Poll::Pending) => Poll::Pending,
+        let result = poll_fn(|cx| match wait.poll(&self.desk, id, cx) {
+            Poll::Pending if self.transport.timed_out() && self.desk.tick() >= deadline => {
+                Poll::Ready(Err(Fault::Timeout(wait.backend)))
             }
+            polled => polled,
         })
         .await;
-        drop(room);
-        if let Err(Fault::Timeout(backend)) = &result {
-            self.desk.ledger.lane(*backend).timeouts.one();
-        }
+        drop(wait);
         self.answered(result)
     }
 
@@ -386,8 +364,7 @@ impl Conversation {
     fn set_read_deadline(&self) {
         let (server, now) = (&self.desk.common.service.config.server, self.desk.tick());
         let deadline = match self.awaiting {
-            Awaiting::Request if self.desk.front.draining.get() => now.after(server.idle_timeout.min(LAST_WAIT)),
-            Awaiting::Request => now.after(server.idle_timeout),
+            Awaiting::Request => now.after(first_wait(&self.desk, server.idle_timeout)),
             Awaiting::Head => now.after(server.head_timeout),
             Awaiting::Body => self.pace.due(Demand::of_bodies(server), self.bytes_in, now),
         };

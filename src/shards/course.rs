@@ -3,10 +3,16 @@
 
 use std::time::Duration;
 
+use crate::actions::desk::Desk;
 use crate::core::ledger::CloseReason;
 
 /// How long a connection that came in while the shard closed its door may take to begin its request.
 pub const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// How long a connection may take to begin something, where it may take `wait` otherwise.
+pub fn first_wait(desk: &Desk, wait: Duration) -> Duration {
+    if desk.front.draining.get() { wait.min(LAST_WAIT) } else { wait }
+}
 
 /// How a connection ends on this shard.
 pub enum Ending {

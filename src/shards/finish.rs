@@ -25,6 +25,9 @@ pub fn finish(desk: &Desk, open: &Open, tag: &Tag, result: Result<Reply, Fault>)
     let (reply, fault_code, closes) = match result {
         Ok(reply) => (represent(desk, open, reply), None, false),
         Err(fault) => {
+            if let Fault::Timeout(backend) = fault {
+                desk.ledger.lane(backend).timeouts.one();
+            }
             let reply = tell(desk, &fault, open.id.as_str());
             (reply, Some(fault.verdict().code), fault.closes())
         }

@@ -1,15 +1,17 @@
-//! What a shard grants to handshakes: so many at once, so many begun within a turn, a deadline; and their books.
+//! What a shard grants to handshakes: so many at once, so many steps of them within a turn, a deadline; and their books.
 //! Never here: the handshake itself, see `net::tls`.
 
 use std::rc::Rc;
 
 use crate::actions::desk::Desk;
-use crate::core::bounds::TLS_HANDSHAKES_PER_TURN;
+use crate::core::bounds::TLS_HANDSHAKE_STEPS_PER_TURN;
 use crate::core::ledger::CloseReason;
 use crate::net::driver::yield_once;
 use crate::net::stream::Stream;
 use crate::net::tls::handshake::{Failure, Made, accept};
 use crate::net::transport::Transport;
+
+use super::course::first_wait;
 
 /// A handshake in flight; dropping it makes room for the next.
 struct Slot(Rc<Desk>);
@@ -41,7 +43,7 @@ pub async fn secure(desk: &Rc<Desk>, stream: Stream) -> Option<Transport> {
         desk.ledger.connection_closed(CloseReason::Overload);
         return None;
     };
-    let deadline = desk.tick().after(desk.common.service.config.tls.handshake_timeout);
+    let deadline = desk.tick().after(first_wait(desk, desk.common.service.config.tls.handshake_timeout));
     let config = keeper.current().config.clone();
     let made = accept(stream, config, deadline, async || wait_for_turn(desk).await).await;
     drop(slot);
@@ -56,6 +58,7 @@ pub async fn secure(desk: &Rc<Desk>, stream: Stream) -> Option<Transport> {
         }
         Err(Failure::TimedOut) => (&books.timed_out, CloseReason::Timeout),
         Err(Failure::Left) => (&books.left, CloseReason::Reset),
+        Err(Failure::Drained) => (&books.left, CloseReason::Draining),
         Err(Failure::NotTls) => (&books.not_tls, CloseReason::Fault),
         Err(Failure::Refused) => (&books.failed, CloseReason::Fault),
     };
@@ -64,18 +67,9 @@ pub async fn secure(desk: &Rc<Desk>, stream: Stream) -> Option<Transport> {
     None
 }
 
-/// Waits until this turn has begun fewer handshakes than it may.
+/// Waits until this turn has worked on fewer handshakes than it may.
 async fn wait_for_turn(desk: &Desk) {
-    let begun = &desk.front.handshakes_begun;
-    loop {
-        let turn = desk.ledger.turns.turns.get();
-        let (at, count) = begun.get();
-        if at != turn {
-            return begun.set((turn, 1));
-        }
-        if count < TLS_HANDSHAKES_PER_TURN {
-            return begun.set((turn, count + 1));
-        }
+    while !desk.front.handshake_steps.take(desk.turn(), 1, TLS_HANDSHAKE_STEPS_PER_TURN) {
         yield_once().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::net::sockets::End;
 use crate::net::stream::{RecvError, Stream};
 use crate::proto::proxy::{Defect, Header, Parsed, Version, parse};
 
-use super::course::LAST_WAIT;
+use super::course::first_wait;
 
 /// How a connection from some address begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +98,7 @@ async fn read_header(stream: &Stream, desk: &Desk, begins: Begins, addr: IpAddr)
 }
 
 fn set_deadline(stream: &Stream, desk: &Desk) {
-    let wait = desk.common.service.config.server.head_timeout;
-    let wait = if desk.front.draining.get() { wait.min(LAST_WAIT) } else { wait };
+    let wait = first_wait(desk, desk.common.service.config.server.head_timeout);
     stream.set_deadline(Some(desk.tick().after(wait)));
 }
 

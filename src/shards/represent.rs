@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::actions::desk::Desk;
-use crate::core::bounds::{COMPRESS_AT_ONCE_BYTES_MAX, COMPRESS_GAIN_BYTES_MIN};
+use crate::core::bounds::{COMPRESS_AT_ONCE_BYTES_MAX, COMPRESS_GAIN_BYTES_MIN, COMPRESS_KEPT_BYTES_PER_TURN};
 use crate::core::coding::Coding;
 use crate::core::ledger::ShardLedger;
 use crate::core::method::Method;
@@ -91,11 +91,13 @@ fn encode(desk: &Desk, recipe: Option<Recipe>, reply: Reply) -> Reply {
     }
 }
 
-/// The variant that is kept with the body, made now if nobody has made it. While another shard makes it, the body as it is.
+/// The variant that is kept with the body, made now if nobody has made it. While another shard makes it, and when this one has
+/// made enough in this turn, the body as it is.
 fn kept(desk: &Desk, recipe: Recipe, reply: Reply) -> Reply {
     let Body::Shared(rendered) = &reply.body else { return reply };
     let variants = &rendered.variants;
-    if variants.known(recipe.coding) == Known::Unmade && variants.claim(recipe.coding) {
+    let may_make = || desk.front.variant_bytes.take(desk.turn(), rendered.body.len(), COMPRESS_KEPT_BYTES_PER_TURN);
+    if variants.known(recipe.coding) == Known::Unmade && may_make() && variants.claim(recipe.coding) {
         let body = desk.codecs.borrow_mut().encode(recipe, &rendered.body);
         keep(&desk.ledger, recipe, rendered, body);
     }

@@ -25,6 +25,7 @@ use crate::core::ledger::ShardLedger;
 use crate::core::ledger::access::AccessRecord;
 use crate::core::limit::OpenIdTable;
 use crate::core::login_codes::LoginCodes;
+use crate::core::per_turn::PerTurn;
 use crate::core::session::Sessions;
 use crate::core::time::{Tick, UnixSeconds, nanos};
 use crate::core::token::memory::TokenMemory;
@@ -244,7 +245,8 @@ fn front(access: Option<Sender<AccessRecord>>) -> Front {
         waits_on: Cell::new(Backend::Owner),
         draining: Cell::new(false),
         handshakes: Cell::new(0),
-        handshakes_begun: Cell::new((0, 0)),
+        handshake_steps: PerTurn::default(),
+        variant_bytes: PerTurn::default(),
         next_request: Cell::new(random_u64()),
         date: Cell::new(DateText { at: UnixSeconds(u64::MAX), text: [0; 29] }),
         bufs: RefCell::default(),

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use tidegate::core::fault::Backend;
 use tidegate::core::ledger::{CloseReason, ShardLedger};
 
-use crate::peer::{INITIAL_WINDOW_SIZE, PREFACE, Peer, code, frame, kind, request};
+use crate::peer::{END_STREAM, INITIAL_WINDOW_SIZE, PREFACE, Peer, code, frame, kind, request};
 use crate::support::node::TestNode;
 use crate::support::until;
 
@@ -17,6 +18,31 @@ fn an_action_that_takes_too_long_is_a_504() {
     assert_eq!(peer.answer(1).status, 504);
     peer.get(3, "/ping");
     assert_eq!(peer.answer(3).status, 200);
+}
+
+/// As over HTTP/1, the answer names what was waited for on another shard.
+#[test]
+fn a_504_names_the_backend_behind_a_hop() {
+    let node = TestNode::start(&[
+        "server.shards=2",
+        "server.request_timeout=200ms",
+        "database.timeout=100ms",
+        "wechat.timeout=150ms",
+    ]);
+    let mut peer = Peer::begin(node.addr);
+    let streams = [1, 3, 5, 7, 9, 11, 13, 15];
+    for stream in streams {
+        let bearer = format!("Bearer {}", node.log_in(&format!("user{stream}"), 1));
+        let path = if stream < 8 { "/wait/counted" } else { "/wait/owner" };
+        peer.send(&request(stream, "GET", path, &[("authorization", &bearer)], END_STREAM));
+    }
+    for stream in streams {
+        let answer = peer.answer(stream);
+        let text = String::from_utf8_lossy(&answer.body);
+        assert!(answer.status == 504 && text.contains("database did not answer in time"), "{text}");
+    }
+    assert!(node.sum(|ledger| ledger.lane(Backend::Owner).asked.get()) > 0, "eight users on two shards");
+    assert_eq!(node.sum(|ledger| ledger.lane(Backend::Database).timeouts.get()), 8);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Drain: a client is told twice to come no more, and what it has begun is finished.
 
+use std::time::{Duration, Instant};
+
 use tidegate::shards::node::Drained;
 
-use crate::peer::{PREFACE, Peer, code, frame, kind};
+use crate::peer::{INITIAL_WINDOW_SIZE, PREFACE, Peer, code, frame, kind};
 use crate::support::node::TestNode;
+use crate::support::until;
 
 #[test]
 fn open_streams_are_finished_and_idle_connections_end() {
@@ -25,6 +28,27 @@ fn open_streams_are_finished_and_idle_connections_end() {
     node.gate.open();
     assert_eq!(busy.answer(1).status, 200);
     assert_eq!(busy.goodbye(), Some(code::NO_ERROR));
+    assert_eq!(drain.join().unwrap(), Drained::Whole);
+}
+
+/// Answers that are whole and wait for the socket are not cut off, however little else the connection does.
+#[test]
+fn a_client_that_reads_late_gets_all_its_answers() {
+    let mut node = TestNode::start(&[]);
+    let mut peer = Peer::begin_with(node.addr, &[(INITIAL_WINDOW_SIZE, 1 << 20)]);
+    peer.open(0, 1 << 30);
+    // More than the buffers of both sockets take.
+    let streams: Vec<u32> = (0..100).map(|index| 2 * index + 1).collect();
+    streams.iter().for_each(|stream| peer.get(*stream, "/block"));
+    node.until_started(streams.len());
+    let drain = node.drain().expect("asked once");
+    let began = Instant::now();
+    until("a connection that rests would have ended", || began.elapsed() >= Duration::from_secs(2));
+    for stream in streams {
+        let answer = peer.answer(stream);
+        assert_eq!((answer.status, answer.ended, answer.body.len()), (200, true, 24_576), "stream {stream}");
+    }
+    peer.goodbye();
     assert_eq!(drain.join().unwrap(), Drained::Whole);
 }
 

@@ -1,9 +1,11 @@
 //! Floods end in GOAWAY(ENHANCE_YOUR_CALM) and are counted by kind; clients that work never meet them.
 
 use tidegate::core::flood::Flood;
+use tidegate::core::ledger::ShardLedger;
 
 use crate::peer::{END_HEADERS, END_STREAM, INITIAL_WINDOW_SIZE, Peer, block, code, frame, kind, request};
 use crate::support::node::TestNode;
+use crate::support::until;
 
 /// Sends what `each` makes, in batches, until the server has had enough.
 #[track_caller]
@@ -40,6 +42,23 @@ fn rapid_reset() {
     check(Flood::RapidReset, &[], |index| {
         [request(stream(index), "GET", "/wait", &[], END_STREAM), reset(stream(index))].concat()
     });
+}
+
+/// An answer that nobody is there to get is no work, however quickly it was made.
+#[test]
+fn rapid_reset_of_what_is_answered_at_once() {
+    let node = TestNode::start(&[]);
+    let mut peer = Peer::begin(node.addr);
+    let calmed = || node.sum(|ledger| ledger.http2.connections_calmed(Flood::RapidReset));
+    for index in 0..400 {
+        let taken_back = [request(stream(index), "GET", "/ping", &[], END_STREAM), reset(stream(index))].concat();
+        peer.try_send(&taken_back);
+        // One at a time: what comes together is judged before any of it is answered.
+        let begun = u64::from(index) + 1;
+        until("it is looked at", || node.sum(ShardLedger::requests_begun) >= begun || calmed() == 1);
+    }
+    assert_eq!(calmed(), 1);
+    assert_eq!(peer.goodbye(), Some(code::ENHANCE_YOUR_CALM));
 }
 
 /// Work that was taken back keeps its place: a client never has more done at a time than it may have streams.

@@ -1,8 +1,10 @@
 //! Requests and their answers, many at a time: what HTTP/1 answers, HTTP/2 answers.
 
+use tidegate::core::bounds::COMPRESS_AT_ONCE_BYTES_MAX;
 use tidegate::core::ledger::CloseReason;
 
 use crate::peer::{END_STREAM, PREFACE, Peer, code, frame, kind, request};
+use crate::support::actions::LARGE_BYTES;
 use crate::support::client::{get, post};
 use crate::support::node::TestNode;
 
@@ -147,6 +149,21 @@ fn a_panic_is_the_affair_of_its_stream() {
     assert_eq!(peer.answer(7).reset, Some(2), "INTERNAL_ERROR: the head had left");
     node.gate.open();
     assert_eq!(peer.answer(1).status, 200);
+}
+
+/// Compressed, 16 MiB fit every window at once: each piece is made in a turn of its own, or nobody else would be served meanwhile.
+#[test]
+fn a_stream_that_is_always_ready_lets_others_have_their_turns() {
+    let node = TestNode::start(&["compression.codings=[\"gzip\"]"]);
+    let mut peer = Peer::begin(node.addr);
+    let turns = node.sum(|ledger| ledger.turns.turns.get());
+    peer.send(&request(1, "GET", "/stream/large", &[("accept-encoding", "gzip")], END_STREAM));
+    let answer = peer.answer(1);
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.len() < 65_535, "{} bytes", answer.body.len());
+    let turns = node.sum(|ledger| ledger.turns.turns.get()) - turns;
+    let pieces = LARGE_BYTES / COMPRESS_AT_ONCE_BYTES_MAX;
+    assert!(turns >= pieces as u64, "{turns} turns for {pieces} pieces");
 }
 
 #[test]

@@ -23,13 +23,16 @@ pub enum Failure {
     TimedOut,
     /// The peer left.
     Left,
+    /// The shard drains, and the peer had not begun.
+    Drained,
     /// What came is something else, such as HTTP in the clear.
     NotTls,
     /// One side refused the other: no common version, a certificate that is not accepted, malformed messages.
     Refused,
 }
 
-/// Makes the handshake. An alert is sent where TLS has one for what went wrong.
+/// Makes the handshake. An alert is sent where TLS has one for what went wrong. `admission` is awaited before whatever comes
+/// is worked on: any part of a message may be the one that lets a signature be made.
 ///
 /// # Errors
 /// There is no session, and the connection has ended.
@@ -37,17 +40,14 @@ pub async fn accept(
     stream: Stream,
     config: Arc<ServerConfig>,
     deadline: Tick,
-    admission: impl AsyncFnOnce(),
+    admission: impl AsyncFn(),
 ) -> Result<(TlsStream, Made), Failure> {
     stream.set_deadline(Some(deadline));
     let Ok(session) = Session::new(config) else { return Err(Failure::Refused) };
     let mut tls = TlsStream::new(stream, session);
-    let first = receive(&mut tls).await?;
+    let first = begin(&mut tls).await?;
     let is_tls = first.first() == Some(&HANDSHAKE_RECORD);
-    // The kernel's buffer goes home while this one waits for its turn.
-    let first = Received::Copied(first.to_vec());
-    admission().await;
-    match converse(&mut tls, first).await {
+    match converse(&mut tls, first, admission).await {
         Ok(made) => Ok((tls, made)),
         Err(failure) => {
             // Not louder: anybody can cause it, as often as he likes.
@@ -58,8 +58,12 @@ pub async fn accept(
     }
 }
 
-async fn converse(tls: &mut TlsStream, mut input: Received) -> Result<Made, Failure> {
+async fn converse(tls: &mut TlsStream, first: Received, admission: impl AsyncFn()) -> Result<Made, Failure> {
+    let mut input = first;
     loop {
+        // The kernel's buffer goes home while this one waits for its turn.
+        input = Received::Copied(input.to_vec());
+        admission().await;
         if let Some(early) = tls.open(input) {
             // The client's first request may come right behind its last message of the handshake.
             tls.session.opened.extend_from_slice(&early);
@@ -78,19 +82,33 @@ async fn converse(tls: &mut TlsStream, mut input: Received) -> Result<Made, Fail
     }
 }
 
+/// The first bytes of the peer.
+async fn begin(tls: &mut TlsStream) -> Result<Received, Failure> {
+    match tls.stream.recv().await {
+        Err(RecvError::Interrupted) if tls.stream.has_unread() => receive(tls).await,
+        first => first.map_err(Failure::of_recv),
+    }
+}
+
 async fn receive(tls: &mut TlsStream) -> Result<Received, Failure> {
     loop {
         match tls.stream.recv().await {
-            Ok(input) => return Ok(input),
-            Err(RecvError::TimedOut) => return Err(Failure::TimedOut),
-            Err(RecvError::End(_)) => return Err(Failure::Left),
             // The shard drains: who is in the middle of a handshake gets through, and is served once.
             Err(RecvError::Interrupted) => {}
+            other => return other.map_err(Failure::of_recv),
         }
     }
 }
 
 impl Failure {
+    const fn of_recv(error: RecvError) -> Self {
+        match error {
+            RecvError::TimedOut => Self::TimedOut,
+            RecvError::End(_) => Self::Left,
+            RecvError::Interrupted => Self::Drained,
+        }
+    }
+
     const fn of_send(error: SendError) -> Self {
         match error {
             SendError::Broken => Self::Left,

@@ -19,6 +19,7 @@ pub use path::normalize;
 pub use write::{CONTINUE, ReplyContext, StreamCoding, write_chunk, write_last_chunk, write_reply, write_stream_head};
 
 use crate::core::bounds;
+use crate::core::config::checked::Server;
 
 /// Bounds of a request head; those of a body belong to its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,17 @@ pub struct Wire {
     pub version: Version,
     pub persistence: Persistence,
     pub body: BodyMode,
+}
+
+impl Limits {
+    #[must_use]
+    pub const fn of(server: &Server) -> Self {
+        Self {
+            head_bytes_max: server.head_bytes_max,
+            target_bytes_max: server.target_bytes_max,
+            headers_max: server.headers_max,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -132,7 +132,11 @@ impl Conversation {
             if self.wants_to_move() {
                 return Poll::Ready(Ending::Move);
             }
-            if self.places.rest() {
+            let gives_way = std::mem::take(&mut self.exchange.gives_way);
+            if gives_way {
+                cx.waker().wake_by_ref();
+            }
+            if gives_way || self.places.rest() {
                 self.set_deadline();
                 return Poll::Pending;
             }
@@ -228,7 +232,8 @@ impl Conversation {
             for (request, respond) in asked.drain(..) {
                 self.begin(request, respond, task);
             }
-            if ended.is_some() || (!self.places.go_on_ready(&mut self.exchange) && !some) {
+            let goes_on = !self.exchange.gives_way && self.places.go_on_ready(&mut self.exchange);
+            if ended.is_some() || !(goes_on || some) {
                 break ended;
             }
         };
@@ -279,7 +284,7 @@ impl Conversation {
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Stop> {
         let mut out = std::mem::take(&mut self.line.pipe.ends().outbound);
         if out.is_empty() && !self.transport.has_unsent() {
-            self.backlog = None;
+            self.unblock();
             self.line.pipe.ends().outbound = out;
             return Ok(());
         }
@@ -309,13 +314,20 @@ impl Conversation {
                 Poll::Ready(Err(SendError::TimedOut)) => {}
             }
         } else {
-            self.backlog = None;
+            self.unblock();
             if was_full {
                 // The library has more to say; the other connections go first.
                 cx.waker().wake_by_ref();
             }
         }
         Ok(())
+    }
+
+    /// Everything has left; rest begins now.
+    fn unblock(&mut self) {
+        if self.backlog.take().is_some() {
+            self.since = self.exchange.desk.tick();
+        }
     }
 
     /// Ends a connection that costs more than it brings.

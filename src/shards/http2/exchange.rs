@@ -3,7 +3,7 @@
 //! Never here: bytes, frames, sockets.
 
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use ::bytes::Bytes;
 use ::h2::{Reason, RecvStream};
@@ -11,7 +11,6 @@ use ::http::header::HeaderValue;
 use ::http::request::Parts;
 use ::http::{Request, Response, StatusCode};
 
-use crate::actions::Outcome;
 use crate::actions::desk::Desk;
 use crate::core::bounds::HTTP2_STREAMS_CEILING;
 use crate::core::fault::{Backend, Fault};
@@ -29,7 +28,7 @@ use crate::shards::guard::guard;
 use crate::shards::migrate::Streak;
 use crate::shards::opening::{body_max, open, unread};
 use crate::shards::pipeline::serve;
-use crate::shards::room::Room;
+use crate::shards::room::Wait;
 
 use super::bodies::{Bodies, Full};
 use super::stage::{Asked, Broken, Flow, Gather, Last, Respond, Sending, Stage, Streaming, Trailers, Waiting};
@@ -41,6 +40,8 @@ pub struct Exchange {
     /// The `date` of answers, made once a second.
     date: (UnixSeconds, HeaderValue),
     pub streak: Streak,
+    /// A stream could go on, but has had its share of this turn.
+    pub gives_way: bool,
     bodies: Bodies,
     /// Streams whose trailers have no field, the latest last, until their bodies are read.
     blank: Vec<u32>,
@@ -52,11 +53,7 @@ pub struct Exchange {
 impl Exchange {
     pub fn new(desk: Rc<Desk>, peer: Peer) -> Self {
         let server = &desk.common.service.config.server;
-        let limits = Limits {
-            head_bytes_max: server.head_bytes_max,
-            target_bytes_max: server.target_bytes_max,
-            headers_max: server.headers_max,
-        };
+        let limits = Limits::of(server);
         let date = (UnixSeconds(0), HeaderValue::from_static(""));
         Self {
             desk,
@@ -64,6 +61,7 @@ impl Exchange {
             limits,
             date,
             streak: Streak::default(),
+            gives_way: false,
             bodies: Bodies::default(),
             blank: Vec::new(),
             served: 0,
@@ -104,10 +102,14 @@ impl Exchange {
                         Poll::Ready(_) => Step::Done,
                     }
                 }
-                Stage::Pieces(mut streaming) => match streaming.poll(&self.desk, cx) {
-                    Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
-                    Poll::Ready(()) => Step::Done,
-                },
+                Stage::Pieces(mut streaming) => {
+                    let polled = streaming.poll(&self.desk, cx);
+                    self.gives_way |= streaming.gives_way;
+                    match polled {
+                        Poll::Pending => Step::Waits(Stage::Pieces(streaming)),
+                        Poll::Ready(()) => Step::Done,
+                    }
+                }
             };
             match next {
                 Step::Waits(stage) => return Some(stage),
@@ -124,10 +126,13 @@ impl Exchange {
                 let Gather { parts, respond, content, .. } = *gather;
                 self.refuse(&parts, respond, content.bytes.len(), Fault::BodyTimeout.into())
             }
-            Stage::Action(waiting) => {
-                let backend = waiting.backend;
-                self.desk.ledger.lane(backend).timeouts.one();
-                self.finished(*waiting, Err(Fault::Timeout(backend)))
+            Stage::Action(mut waiting) => {
+                // A last look: it may have its answer, and knows what it waits for by now.
+                let result = match waiting.poll(&self.desk, &mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Err(Fault::Timeout(waiting.wait.backend)),
+                };
+                self.finished(*waiting, result)
             }
             Stage::Payload(mut sending) => {
                 self.stalled += 1;
@@ -213,19 +218,13 @@ impl Exchange {
         let outcome = guard(desk, from.id, || serve(desk, from, request, &mut booking.tag));
         self.streak.saw(booking.tag.user);
         let asked = Asked { booking, respond, mode: mode(parts) };
-        let result = match outcome {
-            Ok(Outcome::Later(backend, pending)) => match Room::take(desk) {
-                Some(room) => {
-                    let deadline = desk.tick().after(desk.common.service.config.server.request_timeout);
-                    return Some(Stage::Action(Box::new(Waiting { asked, backend, pending, room, deadline })));
-                }
-                // One too many is refused before its work has begun.
-                None => Err(Fault::Overloaded),
-            },
-            Ok(Outcome::Now(reply)) => Ok(reply),
-            Err(fault) => Err(fault),
-        };
-        self.answer(asked, result)
+        match Wait::begin(desk, outcome) {
+            Ok(wait) => {
+                let deadline = desk.tick().after(desk.common.service.config.server.request_timeout);
+                Some(Stage::Action(Box::new(Waiting { asked, wait, deadline })))
+            }
+            Err(result) => self.answer(asked, result),
+        }
     }
 
     /// A request that could not be read, or is not worth reading on. The library resets the stream behind the answer, so
@@ -246,15 +245,14 @@ impl Exchange {
     }
 
     fn finished(&mut self, waiting: Waiting, result: Result<Reply, Fault>) -> Option<Stage> {
-        let Waiting { asked, room, .. } = waiting;
-        drop(room);
+        let Waiting { asked, wait, .. } = waiting;
+        drop(wait);
         self.answer(asked, result)
     }
 
     /// Sends what can be sent at once.
     fn answer(&mut self, asked: Asked, result: Result<Reply, Fault>) -> Option<Stage> {
         let Asked { mut booking, mut respond, mode } = asked;
-        self.served += 1;
         let Finished { reply, fault_code, .. } = finish(&self.desk, &booking.open, &booking.tag, result);
         let id = booking.open.id;
         let (head, bytes_out) = reply::head(&reply, self.date(), id.as_str());
@@ -266,12 +264,13 @@ impl Exchange {
         };
         // A client that has taken its request back gets no answer, and the books say so.
         let stream = respond.send_response(head, left.is_empty() && chunks.is_none()).ok()?;
+        self.served += 1;
         booking.answered(Entry { status, fault_code, bytes_out });
         let (demand, now) = (self.of_answers(), self.desk.tick());
         let sending =
             Sending { booking, stream, left, flow: Flow::begin(demand, now), deadline: now.after(demand.grace) };
         match chunks {
-            Some(chunks) => Some(Stage::Pieces(Box::new(Streaming { sending, chunks }))),
+            Some(chunks) => Some(Stage::Pieces(Box::new(Streaming::new(sending, chunks)))),
             None if sending.left.is_empty() => None,
             None => send_at_once(sending),
         }

@@ -8,9 +8,8 @@ use ::h2::{Reason, RecvStream, SendStream};
 use ::http::request::Parts;
 use futures_util::StreamExt;
 
-use crate::actions::Pending;
 use crate::actions::desk::Desk;
-use crate::core::fault::{Backend, Fault};
+use crate::core::fault::Fault;
 use crate::core::pace::{Demand, Pace};
 use crate::core::time::Tick;
 use crate::proto::http1::BodyMode;
@@ -18,7 +17,7 @@ use crate::proto::http2::payload::Payload;
 use crate::proto::reply::{Chunks, Reply};
 use crate::shards::booking::Booking;
 use crate::shards::guard::guard;
-use crate::shards::room::Room;
+use crate::shards::room::Wait;
 
 use super::bodies::{Content, Full};
 
@@ -54,9 +53,7 @@ pub struct Asked {
 /// back: else a client could have more work done than it has streams.
 pub struct Waiting {
     pub asked: Asked,
-    pub backend: Backend,
-    pub pending: Pending,
-    pub room: Room,
+    pub wait: Wait,
     pub deadline: Tick,
 }
 
@@ -80,6 +77,10 @@ pub struct Flow {
 pub struct Streaming {
     pub sending: Sending,
     pub chunks: Chunks,
+    /// The turn in which the last piece was made.
+    made_in: Option<u64>,
+    /// The next piece may be made, in the next turn.
+    pub gives_way: bool,
 }
 
 /// Why a body does not arrive.
@@ -128,9 +129,7 @@ impl Gather {
             }
         }
     }
-}
 
-impl Gather {
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Trailers, Broken>> {
         match self.body.poll_trailers(cx) {
             Poll::Pending => Poll::Pending,
@@ -143,10 +142,7 @@ impl Gather {
 
 impl Waiting {
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<Result<Reply, Fault>> {
-        match guard(desk, self.asked.booking.open.id, || Ok(self.pending.as_mut().poll(cx))) {
-            Ok(polled) => polled,
-            Err(panicked) => Poll::Ready(Err(panicked)),
-        }
+        self.wait.poll(desk, self.asked.booking.open.id, cx)
     }
 }
 
@@ -200,10 +196,16 @@ pub enum Last {
 }
 
 impl Streaming {
-    /// Sends pieces as they come and as they are wanted.
+    pub const fn new(sending: Sending, chunks: Chunks) -> Self {
+        Self { sending, chunks, made_in: None, gives_way: false }
+    }
+
+    /// Sends pieces as they come and as they are wanted, one a turn: a stream that is always ready, to a client whose windows
+    /// are always open, would be the only one served.
     pub fn poll(&mut self, desk: &Desk, cx: &mut Context<'_>) -> Poll<()> {
         let server = &desk.common.service.config.server;
         let (demand, now) = (Demand::of_answers(server), desk.tick());
+        self.gives_way = false;
         loop {
             match self.sending.poll(cx, demand, now, Last::Follows) {
                 Poll::Pending => return Poll::Pending,
@@ -211,6 +213,12 @@ impl Streaming {
                 Poll::Ready(Ok(())) => {}
             }
             self.sending.deadline = now.after(server.request_timeout);
+            let turn = desk.turn();
+            self.gives_way = self.made_in == Some(turn);
+            if self.gives_way {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let id = self.sending.booking.open.id;
             let piece = match guard(desk, id, || Ok(self.chunks.0.poll_next_unpin(cx))) {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -219,6 +227,7 @@ impl Streaming {
             };
             match piece {
                 Some(Ok(piece)) => {
+                    self.made_in = Some(turn);
                     self.sending.left = Payload::piece(piece);
                     // The client had nothing to take before.
                     self.sending.flow = Flow::begin(demand, now);

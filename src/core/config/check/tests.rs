@@ -1057,8 +1057,18 @@ fn doors_are_checked() {
         &["tls.alpn = [0 items]: must be a list of \"h2\" and \"http/1.1\"; such as [\"http/1.1\"]"],
     );
     check("[tls]\nalpn = [\"h3\"]", &["tls.alpn[0] = \"h3\": must be \"h2\" or \"http/1.1\""]);
+    check("[tls]\nalpn = [\"h2\"]", &[]);
     check(
-        "[[route]]\npath = \"/x\"\nmethod = \"GET\"\nauth = \"none\"\nclient_certificate = \"required\"\naction = { respond = {} }",
+        "[http2]\nenabled = false\n[tls]\nalpn = [\"h2\"]",
+        &["tls.alpn: must hold \"http/1.1\" while http2.enabled is false; else nothing is offered"],
+    );
+    let route = "[[route]]\npath = \"/x\"\nmethod = \"GET\"\nauth = \"none\"\nclient_certificate = \"required\"\naction = { respond = {} }";
+    check(
+        route,
+        &["route[1 /x].client_certificate: must be \"off\" while tls.listen is; nobody can show one in the clear"],
+    );
+    check(
+        &format!("{route}\n[tls]\nlisten = \"0.0.0.0:8443\"\n{certificate}"),
         &["route[1 /x].client_certificate: must be \"off\" while tls.client_certificates is; \
              clients are asked for one by tls.client_certificates = \"optional\" or \"required\""],
     );

@@ -82,18 +82,29 @@ pub(super) fn redirect(root: &Section<'_>) -> Redirect {
     }
 }
 
-/// What two sections say of doors.
+/// What sections say of doors together.
 pub(super) fn relate_doors(root: &Section<'_>, config: &Config) {
     let known = root.report.knows("tls.listen") || root.report.knows("server.listen");
     if config.server.listen.is_none() && config.tls.listen.is_none() && !known {
         let complaint = Complaint::new("must not be \"off\" together with tls.listen", "else nobody can come in");
         root.report.add("server.listen", None, complaint);
     }
+    if !config.http2.enabled && !config.tls.alpn.contains(&Protocol::Http11) && !root.report.knows("tls.alpn") {
+        let need = "must hold \"http/1.1\" while http2.enabled is false";
+        root.report.add("tls.alpn", None, Complaint::new(need, "else nothing is offered"));
+    }
+    let (need, cure) = match (config.tls.listen, config.tls.clients) {
+        (None, _) => ("must be \"off\" while tls.listen is", "nobody can show one in the clear"),
+        (Some(_), ClientCertificates::Off) => (
+            "must be \"off\" while tls.client_certificates is",
+            "clients are asked for one by tls.client_certificates = \"optional\" or \"required\"",
+        ),
+        (Some(_), ClientCertificates::Optional | ClientCertificates::Required) => return,
+    };
     for (index, route) in config.routes.iter().enumerate() {
-        let key = format!("route[{index} {}].client_certificate", route.path);
-        if route.client_certificate == ClientCertificates::Required && config.tls.clients == ClientCertificates::Off {
-            let cure = "clients are asked for one by tls.client_certificates = \"optional\" or \"required\"";
-            root.report.add(key, None, Complaint::new("must be \"off\" while tls.client_certificates is", cure));
+        if route.client_certificate == ClientCertificates::Required {
+            let key = format!("route[{index} {}].client_certificate", route.path);
+            root.report.add(key, None, Complaint::new(need, cure));
         }
     }
 }

@@ -56,18 +56,23 @@ impl Conversation {
             State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
             State::Open | State::Over(_) | State::Parting => server.idle_timeout.min(LAST_WAIT),
         };
-        let idle = self.places.is_empty().then(|| (self.since.after(idle_timeout), Wait::Idle));
+        let idle = self.is_idle().then(|| (self.since.after(idle_timeout), Wait::Idle));
         [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Until when nothing needs to be looked at.
     pub(super) fn set_deadline(&mut self) {
-        if self.streams_seen != self.line.streams || !self.places.is_empty() {
+        if self.streams_seen != self.line.streams || !self.is_idle() {
             // A stream has begun, ended or goes on; rest begins after the last one.
             self.streams_seen = self.line.streams;
             self.since = self.exchange.desk.tick();
         }
         let own = self.own_deadline().map(|(at, _)| at);
         self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
+    }
+
+    /// Whether no stream is worked on, and no answer waits for the socket.
+    const fn is_idle(&self) -> bool {
+        self.places.is_empty() && self.backlog.is_none()
     }
 }
