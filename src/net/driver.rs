@@ -146,7 +146,8 @@ impl Driver {
         self.inner.listeners.borrow().len()
     }
 
-    /// Ends every wait for bytes once, with `RecvError::Interrupted`: the tasks look around and decide.
+    /// Ends the wait for bytes of every task once, the present one or the next, with `RecvError::Interrupted`: the tasks look
+    /// around and decide.
     pub fn interrupt_waits(&self) {
         let keys: Vec<Key> = self.inner.sockets.borrow().keys().collect();
         for key in keys {
@@ -313,10 +314,10 @@ impl Inner {
 
     fn interrupt(&self, key: Key) {
         let task = self.with_socket(key, |socket| match socket.owner {
-            Owner::Task(task) if socket.waiting => {
-                socket.waiting = false;
+            Owner::Task(task) => {
+                // A task that runs in this turn anyway hears of it at its next wait.
                 socket.interrupted = true;
-                Some(task)
+                std::mem::take(&mut socket.waiting).then_some(task)
             }
             _ => None,
         });
