@@ -84,7 +84,7 @@ fn the_unit_says_what_the_server_relies_on() {
 
 #[test]
 fn shell_scripts_are_clean() {
-    let scripts = ["tuning/apply.sh", "tuning/verify.sh", ".ci/run"].map(repository);
+    let scripts = ["tuning/apply.sh", "tuning/verify.sh", "tests/proof/run.sh", ".ci/run"].map(repository);
     let scripts = scripts.each_ref().map(|path| path.to_str().expect("a UTF-8 path"));
     if let Some(output) = checked_by("shellcheck", &scripts) {
         assert!(output.status.success(), "{}", both(&output));

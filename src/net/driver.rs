@@ -286,6 +286,7 @@ impl Inner {
                     }
                 }
                 Due::Accept(key) => self.resume_accepting(key),
+                Due::Close(key) => self.shut_door(key),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use io_uring::{opcode, types};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockFilter, SockRef, Socket, Type};
 
 use crate::core::bounds;
 
@@ -21,6 +21,10 @@ use super::timers::Due;
 const BACKLOG: i32 = 4096;
 /// How long accepting rests when it fails, as when the process or the host has no descriptor or memory left.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a door that closes waits for connections that have begun: a round trip to a balancer. The kernel resets those that
+/// are not whole when it closes. Until then who comes anew is not heard and tries again a second later.
+const ARRIVAL: Duration = Duration::from_millis(50);
 
 /// What becomes of each accepted connection.
 pub type OnAccept = Rc<dyn Fn(OwnedFd)>;
@@ -63,7 +67,7 @@ pub fn open(addr: SocketAddr) -> io::Result<TcpListener> {
 /// The address at the other end; `None` when it has left already.
 #[must_use]
 pub fn peer_addr(fd: BorrowedFd<'_>) -> Option<SocketAddr> {
-    socket2::SockRef::from(&fd).peer_addr().ok()?.as_socket()
+    SockRef::from(&fd).peer_addr().ok()?.as_socket()
 }
 
 impl Driver {
@@ -78,24 +82,55 @@ impl Driver {
         ListenerKey(key)
     }
 
-    /// Stops accepting. Connections that the kernel has already completed are still handed over, then the door closes.
+    /// Stops accepting. Who has begun to connect is still let in, then the door closes.
     pub fn close_door(&self, key: ListenerKey) {
         let mut listeners = self.inner.listeners.borrow_mut();
         let Some(door) = listeners.get_mut(key.0) else { return };
-        let was = std::mem::replace(&mut door.state, State::Closing);
+        // Where the kernel has no filters, a connection that is completed at the very end is reset.
+        let is_deaf = SockRef::from(&door.fd).attach_filter(&nobody_new()).is_ok();
         drop(listeners);
-        match was {
-            State::Accepting => {
-                let cancel = opcode::AsyncCancel::new(user_data(Op::Accept, key.0)).build();
-                self.inner.ring.borrow_mut().push(Op::Cancel, key.0, cancel);
-            }
-            State::Paused => self.inner.empty_door(key.0),
-            State::Closing => {}
+        if is_deaf {
+            let at = self.inner.clock.now().tick.after(ARRIVAL);
+            self.inner.timers.borrow_mut().add(at, Due::Close(key.0));
+        } else {
+            self.inner.shut_door(key.0);
         }
     }
 }
 
+/// Drops the packets that begin a connection (RFC 9293 §3.1: SYN without ACK): their senders repeat them, and meet a closed
+/// door or another one. Connections inherit it, which never see such packets.
+fn nobody_new() -> [SockFilter; 5] {
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let code = |parts: [u32; 3]| parts.into_iter().fold(0, |code, part| code | part as u16);
+    [
+        SockFilter::new(code([libc::BPF_LD, libc::BPF_B, libc::BPF_ABS]), 0, 0, FLAGS_AT),
+        SockFilter::new(code([libc::BPF_ALU, libc::BPF_AND, libc::BPF_K]), 0, 0, SYN | ACK),
+        SockFilter::new(code([libc::BPF_JMP, libc::BPF_JEQ, libc::BPF_K]), 0, 1, SYN),
+        SockFilter::new(code([libc::BPF_RET, libc::BPF_K, 0]), 0, 0, 0),
+        SockFilter::new(code([libc::BPF_RET, libc::BPF_K, 0]), 0, 0, u32::MAX),
+    ]
+}
+
 impl Inner {
+    /// Ends the accept; connections that the kernel has completed are still handed over.
+    pub(super) fn shut_door(&self, key: Key) {
+        let mut listeners = self.listeners.borrow_mut();
+        let Some(door) = listeners.get_mut(key) else { return };
+        let was = std::mem::replace(&mut door.state, State::Closing);
+        drop(listeners);
+        match was {
+            State::Accepting => {
+                let cancel = opcode::AsyncCancel::new(user_data(Op::Accept, key)).build();
+                self.ring.borrow_mut().push(Op::Cancel, key, cancel);
+            }
+            State::Paused => self.empty_door(key),
+            State::Closing => {}
+        }
+    }
+
     pub(super) fn resume_accepting(&self, key: Key) {
         let mut listeners = self.listeners.borrow_mut();
         let Some(door) = listeners.get_mut(key) else { return };

@@ -24,6 +24,8 @@ pub(super) enum Due {
     Sleeper(Key),
     /// Listeners that ran out of descriptors try again.
     Accept(Key),
+    /// A listener has waited for those who had begun to connect.
+    Close(Key),
 }
 
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Timers {
         self.heap.retain(|Reverse((at, due))| match *due {
             Due::Socket(key) => counts(*at, key),
             Due::Sleeper(key) => sleepers.get_mut(key).is_some(),
-            Due::Accept(_) => true,
+            Due::Accept(_) | Due::Close(_) => true,
         });
     }
 

@@ -18,10 +18,12 @@ pub fn start(level: Level) -> WorkerGuard {
         Level::Debug => LevelFilter::DEBUG,
     };
     // Libraries tell of their own affairs at `info`; an operator wants to hear of their troubles only. may_minihttp calls it
-    // an error when a client of the ops plane closes its connection.
+    // an error when a client of the ops plane closes its connection, and h2 warns of every frame that a client makes up: a line
+    // for nine bytes. What is wrong with clients is counted.
     let heard = Targets::new()
         .with_target(env!("CARGO_PKG_NAME"), level)
         .with_target("may_minihttp", LevelFilter::OFF)
+        .with_target("h2", LevelFilter::OFF)
         .with_default(level.min(LevelFilter::WARN));
     let lines = tracing_subscriber::fmt::layer().json().with_writer(writer).with_target(false);
     let _ = tracing_subscriber::registry().with(lines).with(heard).try_init();

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 
 use tidegate::core::ledger::{CloseReason, ShardLedger};
 use tidegate::shards::door::DoorKind;
@@ -15,6 +16,7 @@ use crate::peer::{Peer, code};
 use crate::support::client::{Client, get};
 use crate::support::node::TestNode;
 use crate::support::pki::{Algorithm, Authority, certificates};
+use crate::support::program::Program;
 use crate::support::tls::Dialer;
 use crate::support::until;
 
@@ -26,21 +28,32 @@ const STREAMS: u32 = 8;
 #[derive(Clone)]
 struct Balancer {
     nodes: [SocketAddr; 2],
+    paths: &'static [&'static str],
     turn: Arc<AtomicUsize>,
     answers: Arc<AtomicUsize>,
     done: Arc<AtomicBool>,
 }
 
 impl Balancer {
-    fn connect(&self) -> TcpStream {
+    fn over(nodes: [SocketAddr; 2], paths: &'static [&'static str]) -> Self {
+        Self { nodes, paths, turn: Arc::default(), answers: Arc::default(), done: Arc::default() }
+    }
+
+    /// `None`: nobody listens any more.
+    fn connect(&self) -> Option<TcpStream> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for node in [turn % 2, (turn + 1) % 2] {
             match TcpStream::connect(self.nodes[node]) {
-                Ok(stream) => return stream,
+                Ok(stream) => return Some(stream),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}"),
             }
         }
-        panic!("nobody listens");
+        None
+    }
+
+    /// What is asked, until the test is over.
+    fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.paths.iter().copied().cycle().take_while(|_| self.goes_on())
     }
 
     fn goes_on(&self) -> bool {
@@ -52,6 +65,15 @@ impl Balancer {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Begins so many clients of a shape.
+    fn clients(&self, count: usize, run: impl Fn(&Self) + Send + Clone + 'static) -> Vec<JoinHandle<()>> {
+        let begin = |_| {
+            let (balancer, run) = (self.clone(), run.clone());
+            std::thread::spawn(move || run(&balancer))
+        };
+        (0..count).map(begin).collect()
+    }
+
     fn until_answered(&self, more: usize) {
         let before = self.answers.load(Ordering::Relaxed);
         until("answers come", || self.answers.load(Ordering::Relaxed) >= before + more);
@@ -60,8 +82,9 @@ impl Balancer {
 
 /// A connection a request: once it is there it is served.
 fn knock(balancer: &Balancer) {
-    for path in PATHS.iter().cycle().take_while(|_| balancer.goes_on()) {
-        balancer.answered(Client::over(balancer.connect()).ask(get(path)).status);
+    for path in balancer.paths() {
+        let Some(stream) = balancer.connect() else { return };
+        balancer.answered(Client::over(stream).ask(get(path)).status);
     }
 }
 
@@ -69,13 +92,16 @@ fn knock(balancer: &Balancer) {
 /// request is sent again.
 fn keep(balancer: &Balancer) {
     let mut kept: Option<Client> = None;
-    for path in PATHS.iter().cycle().take_while(|_| balancer.goes_on()) {
+    for path in balancer.paths() {
         let again =
             kept.as_mut().and_then(|client| if client.try_send(get(path)) { client.try_answer() } else { None });
-        let answer = again.unwrap_or_else(|| {
-            let fresh = kept.insert(Client::over(balancer.connect()));
-            fresh.ask(get(path))
-        });
+        let answer = match again {
+            Some(answer) => answer,
+            None => {
+                let Some(stream) = balancer.connect() else { return };
+                kept.insert(Client::over(stream)).ask(get(path))
+            }
+        };
         if answer.closes() {
             kept = None;
         }
@@ -87,19 +113,23 @@ fn keep(balancer: &Balancer) {
 /// asked again; those up to it are answered.
 fn multiplex(balancer: &Balancer, greet: impl Fn(TcpStream) -> Peer) {
     while balancer.goes_on() {
-        let mut peer = greet(balancer.connect());
+        let Some(stream) = balancer.connect() else { return };
+        let mut peer = greet(stream);
+        // Room for all answers of this connection.
+        peer.open(0, 1 << 30);
         let mut first = 1;
         while balancer.goes_on() && peer.goodbyes.is_empty() {
-            let streams = (first..).step_by(2).take(STREAMS as usize).zip(PATHS.iter().cycle());
+            let streams = (first..).step_by(2).take(STREAMS as usize).zip(balancer.paths.iter().cycle());
             first += 2 * STREAMS;
-            let sent = streams.clone().all(|(stream, path)| peer.try_get(stream, path));
+            // What cannot be sent any more is behind the last as well.
+            let _ = streams.clone().all(|(stream, path)| peer.try_get(stream, path));
             for (stream, _) in streams {
                 match peer.try_answer(stream) {
                     Some(answer) => balancer.answered(answer.status),
                     None => {
                         let (reason, last) = *peer.goodbyes.last().expect("a connection ends with a word");
                         assert_eq!(reason, code::NO_ERROR);
-                        assert!(stream > last || !sent, "stream {stream} of {last} has no answer");
+                        assert!(stream > last, "stream {stream} of {last} has no answer");
                     }
                 }
             }
@@ -111,13 +141,8 @@ fn multiplex(balancer: &Balancer, greet: impl Fn(TcpStream) -> Peer) {
 fn check(nodes: [TestNode; 2], door: DoorKind, run: impl Fn(&Balancer) + Send + Clone + 'static) {
     let [mut leaving, staying] = nodes;
     let nodes = [leaving.door(door), staying.door(door)];
-    let balancer = Balancer { nodes, turn: Arc::default(), answers: Arc::default(), done: Arc::default() };
-    let clients: Vec<_> = (0..6)
-        .map(|_| {
-            let (balancer, run) = (balancer.clone(), run.clone());
-            std::thread::spawn(move || run(&balancer))
-        })
-        .collect();
+    let balancer = Balancer::over(nodes, &PATHS);
+    let clients = balancer.clients(6, run);
     balancer.until_answered(300);
     let drained = leaving.drain().expect("it runs").join().expect("no panic");
     balancer.until_answered(300);
@@ -164,4 +189,22 @@ fn streams_behind_tls() {
     check(nodes, DoorKind::Tls, move |balancer| {
         multiplex(balancer, |stream| Peer::over_tls(dialer.try_dial_over(stream).expect("a handshake")).greet(&[]));
     });
+}
+
+/// The real program, told by a signal: it lingers, so that a balancer notices, and everybody is served until nobody can
+/// connect any more.
+#[test]
+fn a_program_that_is_told_to_end_serves_everybody() {
+    let mut program = Program::demo(&["--set", "server.drain_linger=1s"]);
+    let balancer = Balancer::over([program.addr; 2], &["/ping"]);
+    let mut clients = balancer.clients(2, knock);
+    clients.extend(balancer.clients(2, keep));
+    clients.extend(balancer.clients(2, |balancer| multiplex(balancer, |stream| Peer::over(stream).greet(&[]))));
+    balancer.until_answered(300);
+    program.signal("TERM");
+    balancer.until_answered(300);
+    for client in clients {
+        client.join().expect("no request is lost");
+    }
+    assert_eq!(program.end().code(), Some(0));
 }

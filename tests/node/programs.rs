@@ -34,6 +34,30 @@ fn a_second_sigint_ends_it_at_once() {
     assert!(client.ended());
 }
 
+/// A line costs more than the nine bytes of a frame that asks for it.
+#[test]
+fn a_client_writes_nothing_into_the_event_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let events = folder.path().join("events");
+    let mut command = Command::new("sh");
+    command.env("EVENTS", &events).args(["-c", "exec \"$0\" \"$@\" 2> \"$EVENTS\"", PROGRAM]).args(DEMO);
+    let mut program = Program::start(command);
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let pong_that_nobody_asked_for = b"\0\0\x08\x06\x01\0\0\0\0whatever";
+    let mut client = program.connect();
+    let of_no_length = b"\0\0\x01\x06\0\0\0\0\0x";
+    let preface = &b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..];
+    client.send([preface, settings, pong_that_nobody_asked_for, of_no_length].concat());
+    assert!(!client.rest().is_empty(), "a GOAWAY, because of the last one");
+    let mut client = program.connect();
+    client.send("nonsense\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+    program.signal("TERM");
+    assert_eq!(program.end().code(), Some(0));
+    let said = std::fs::read_to_string(events).expect("the shell made it");
+    assert!(!["WARN", "ERROR"].iter().any(|level| said.contains(level)), "{said}");
+}
+
 /// User and system time of a process's shards so far, in clock ticks of 10 ms.
 fn shard_ticks(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");

@@ -14,12 +14,22 @@ use crate::{door, simple};
 
 /// A pipeline with what a reader can get wrong: bodies, chunks, a head that is the last.
 fn pipeline() -> String {
+    pipelined(5)
+}
+
+/// So many requests of it, over and over.
+fn pipelined(count: usize) -> String {
     let chunked = "POST /echo HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-    [get("/ping"), post("/echo", "{\"a\":1}"), chunked.to_owned(), get("/echo?q"), get("/ping")].concat()
+    let all = [get("/ping"), post("/echo", "{\"a\":1}"), chunked.to_owned(), get("/echo?q"), get("/ping")];
+    all.iter().cycle().take(count).map(String::as_str).collect()
 }
 
 fn bodies(client: &mut Client) -> Vec<(u16, Vec<u8>)> {
-    (0..5).map(|_| client.answer()).map(|answer| (answer.status, answer.body)).collect()
+    bodies_of(client, 5)
+}
+
+fn bodies_of(client: &mut Client, count: usize) -> Vec<(u16, Vec<u8>)> {
+    (0..count).map(|_| client.answer()).map(|answer| (answer.status, answer.body)).collect()
 }
 
 #[test]
@@ -39,20 +49,25 @@ fn one_byte_a_record_is_a_request() {
     }
 }
 
+/// From one byte to the longest record (RFC 8446 §5.1).
+fn lengths() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(prop_oneof![1..20_usize, 1..400_usize, Just(16 << 10)], 1..12)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: crate::support::cases(48), ..ProptestConfig::default() })]
 
     /// Plaintext cut into records anywhere, and the records into segments anywhere.
     #[test]
-    fn cuts_change_nothing(records in prop::collection::vec(1usize..200, 1..12), segments in prop::collection::vec(1usize..400, 1..12)) {
+    fn cuts_change_nothing(count in 1..=16_usize, records in lengths(), segments in lengths()) {
         thread_local!(static SCENE: (crate::support::pki::Authority, crate::support::node::TestNode) = simple(&[]));
         SCENE.with(|(authority, node)| {
             let mut plain = node.connect();
-            plain.send(pipeline());
-            let expect = bodies(&mut plain);
+            plain.send(pipelined(count));
+            let expect = bodies_of(&mut plain, count);
             let mut client = Dialer::new(authority, "shop.example").connect(door(node));
             let tls = client.tls();
-            let text = pipeline();
+            let text = pipelined(count);
             let (mut rest, mut cuts) = (text.as_bytes(), records.iter().cycle());
             while !rest.is_empty() {
                 let (record, behind) = rest.split_at((*cuts.next().expect("it cycles")).min(rest.len()));
@@ -69,7 +84,7 @@ proptest! {
                 tls.sock.write_all(segment).expect("the server reads");
                 rest = behind;
             }
-            prop_assert_eq!(bodies(&mut client), expect);
+            prop_assert_eq!(bodies_of(&mut client, count), expect);
             Ok(())
         })?;
     }

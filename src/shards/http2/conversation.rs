@@ -2,6 +2,8 @@
 //! has to say leaves in one send.
 //! Never here: a kernel buffer held across a turn, a wait without a deadline, a stream that is worked on alone.
 
+mod deadlines;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -21,7 +23,7 @@ use crate::net::stream::{Received, RecvError, SendError};
 use crate::net::transport::Transport;
 use crate::proto::http2::order::Disorder;
 use crate::shards::answers::Peer;
-use crate::shards::course::{Ending, LAST_WAIT};
+use crate::shards::course::Ending;
 
 use super::backlog::Backlog;
 use super::exchange::Exchange;
@@ -363,65 +365,11 @@ impl Conversation {
         if self.places.is_empty() && !self.line.has_streams() { CloseReason::ClientClosed } else { CloseReason::Reset }
     }
 
-    fn look_at_deadlines(&mut self, now: Tick) -> Result<(), Stop> {
-        self.places.expire(now, &mut self.exchange);
-        let Some((at, wait)) = self.own_deadline() else { return Ok(()) };
-        if at > now {
-            return Ok(());
-        }
-        match wait {
-            Wait::Write => return Err(Stop::AtOnce(CloseReason::Timeout)),
-            Wait::Rest => {
-                self.line.end_now(Reason::NO_ERROR);
-                self.over(CloseReason::Timeout);
-            }
-            Wait::Idle => {
-                let reason = match self.state {
-                    State::Parting => CloseReason::Draining,
-                    State::Open | State::Over(_) if self.line.client_leaves => CloseReason::ClientClosed,
-                    State::Open | State::Over(_) => CloseReason::Idle,
-                };
-                self.line.end_now(Reason::NO_ERROR);
-                self.over(reason);
-            }
-        }
-        Ok(())
-    }
-
-    /// When the connection as a whole has waited long enough, and for what.
-    fn own_deadline(&self) -> Option<(Tick, Wait)> {
-        let server = &self.exchange.desk.common.service.config.server;
-        let write = self.backlog.map(|backlog| (backlog.due(), Wait::Write));
-        let rest = self.amid_since.map(|since| (since.after(server.head_timeout), Wait::Rest));
-        let idle_timeout = match self.state {
-            State::Open | State::Over(_) if !self.line.client_leaves => server.idle_timeout,
-            State::Open | State::Over(_) | State::Parting => server.idle_timeout.min(LAST_WAIT),
-        };
-        let idle = self.is_idle().then(|| (self.since.after(idle_timeout), Wait::Idle));
-        [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
-    }
-
-    /// Whether no stream is worked on, and no answer waits for the socket.
-    const fn is_idle(&self) -> bool {
-        self.places.is_empty() && self.backlog.is_none()
-    }
-
-    fn set_deadline(&mut self) {
-        if self.streams_seen != self.line.streams || !self.is_idle() {
-            // A stream has begun, ended or goes on; rest begins after the last one.
-            self.streams_seen = self.line.streams;
-            self.since = self.exchange.desk.tick();
-        }
-        let own = self.own_deadline().map(|(at, _)| at);
-        self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
-    }
-
     fn wants_to_move(&self) -> bool {
         let desk = &self.exchange.desk;
         self.state == State::Open
             && self.exchange.streak.moves(desk.shard)
-            && self.places.is_empty()
-            && self.backlog.is_none()
+            && self.is_idle()
             && !desk.front.draining.get()
             && self.line.rests()
     }
@@ -448,15 +396,4 @@ const fn reason(disorder: Disorder) -> Reason {
         Disorder::StreamClosed => Reason::STREAM_CLOSED,
         Disorder::FrameSize => Reason::FRAME_SIZE_ERROR,
     }
-}
-
-/// What a connection can wait for too long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wait {
-    /// The client takes nothing.
-    Write,
-    /// The client owes the rest of its preface, a frame or a header block.
-    Rest,
-    /// Nothing is asked.
-    Idle,
 }

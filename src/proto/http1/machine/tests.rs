@@ -118,6 +118,7 @@ fn lawful_requests() {
     check("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS *?", "", KeepAlive);
     check("GET /a/%2e%2e/%62?%zz HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b?%zz", "", KeepAlive);
     check("GET //a HTTP/1.1\r\nHost: a\r\n\r\n", "GET //a?", "", KeepAlive);
+    check("GET /a?q={\"b\":1}|^` HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a?q={\"b\":1}|^`", "", KeepAlive);
     check("GET / HTTP/1.0\r\n\r\n", "GET /?", "", Close);
     check("GET http://a/ HTTP/1.0\r\n\r\n", "GET /?", "", Close);
     check(get("X:\r\nY: a\tb\r\n"), "GET /?", "", KeepAlive);
