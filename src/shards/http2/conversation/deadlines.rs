@@ -75,9 +75,4 @@ impl Conversation {
         let own = self.own_deadline().map(|(at, _)| at);
         self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
     }
-
-    /// Whether no stream is worked on, and no answer waits for the socket.
-    const fn is_idle(&self) -> bool {
-        self.places.is_empty() && self.backlog.is_none()
-    }
 }
