@@ -369,8 +369,7 @@ impl Conversation {
         let desk = &self.exchange.desk;
         self.state == State::Open
             && self.exchange.streak.moves(desk.shard)
-            && self.places.is_empty()
-            && self.backlog.is_none()
+            && self.is_idle()
             && !desk.front.draining.get()
             && self.line.rests()
     }

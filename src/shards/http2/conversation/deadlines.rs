@@ -60,6 +60,11 @@ impl Conversation {
         [write, rest, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
+    /// Whether no stream is worked on, and no answer waits for the socket.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.places.is_empty() && self.backlog.is_none()
+    }
+
     /// Until when nothing needs to be looked at.
     pub(super) fn set_deadline(&mut self) {
         if self.streams_seen != self.line.streams || !self.is_idle() {
@@ -69,10 +74,5 @@ impl Conversation {
         }
         let own = self.own_deadline().map(|(at, _)| at);
         self.transport.set_deadline(own.into_iter().chain(self.places.deadline()).min());
-    }
-
-    /// Whether no stream is worked on, and no answer waits for the socket.
-    const fn is_idle(&self) -> bool {
-        self.places.is_empty() && self.backlog.is_none()
     }
 }
