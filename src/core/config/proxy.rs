@@ -1,4 +1,4 @@
-//! Whether balancers say who connects, and which are believed: [proxy_protocol], checked.
+//! Whether balancers say who connects, and which are believed: `[proxy_protocol]`, checked.
 
 use crate::core::network::Network;
 

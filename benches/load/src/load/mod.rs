@@ -36,7 +36,7 @@ use crate::sys;
 /// What is asked for, and by whom.
 #[derive(Args)]
 struct RequestArgs {
-    /// What to ask for: http[s]://127.0.0.1:PORT/path, where the path may contain {id} and {n}
+    /// What to ask for: `http[s]://127.0.0.1:PORT/path`, where the path may contain `{id}` and `{n}`
     #[arg(long)]
     url: Target,
     /// A whole request as text with {token}, {id} and {n}, instead of a GET of the URL's path
