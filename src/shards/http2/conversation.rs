@@ -225,7 +225,7 @@ impl Conversation {
             self.line.part();
             self.enter(State::Parting);
         }
-        let mut asked = Vec::new();
+        let mut asked = Vec::with_capacity(self.line.heads());
         let ended = loop {
             let ended = self.hear_all(&mut asked);
             let some = !asked.is_empty();
@@ -261,7 +261,7 @@ impl Conversation {
             match self.line.hear() {
                 Heard::Request(request, respond) => {
                     asked.push((request, respond));
-                    if !self.line.has_heads() {
+                    if self.line.heads() == 0 {
                         return None;
                     }
                 }

@@ -12,7 +12,7 @@ use ::h2::server::{Builder, Connection, Handshake};
 use ::h2::{Reason, RecvStream};
 use ::http::Request;
 
-use crate::core::bounds::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX};
+use crate::core::bounds::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STREAMS_CEILING};
 use crate::core::config::http2::Http2;
 use crate::core::flood::Flood;
 use crate::core::time::Tick;
@@ -236,9 +236,9 @@ impl Line {
         self.library = Library::Over;
     }
 
-    /// Whether the library has likely more requests to hand out: trailers have a header block as well.
-    pub const fn has_heads(&self) -> bool {
-        self.heads > 0
+    /// About how many requests the library has to hand out: trailers have a header block as well.
+    pub fn heads(&self) -> usize {
+        (self.heads as usize).min(HTTP2_STREAMS_CEILING)
     }
 
     /// Whether no stream is open, as far as the client knows.
