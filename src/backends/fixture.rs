@@ -92,7 +92,8 @@ pub fn config(database: DatabaseUrl) -> Config {
 
 /// A file with the schema and rows of `sql`.
 pub fn database(path: &Path, sql: &str) -> DatabaseUrl {
-    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    let made = rusqlite::Connection::open(path).and_then(|connection| connection.execute_batch(sql));
+    made.expect("the test's own script runs");
     DatabaseUrl::Sqlite(path.to_owned())
 }
 
@@ -128,5 +129,5 @@ pub fn transaction(name: &str, steps: Vec<Step>, names: &[&str]) -> Arc<Transact
 
 /// Waits for a future on a runtime of its own.
 pub fn wait<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
